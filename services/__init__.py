@@ -1,1 +1,1 @@
-"""The services of leadloop, one room each."""
+"""The services of leadloop, one room each; `runtime` is the only one that knows Kafka and Faust."""

@@ -1,0 +1,158 @@
+"""What the desk says: the actions of reps, managers and CRMs on leads, and the roster."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.base import Event, Instant
+from schemas.ids import AssignmentId, CalendarId, EventId, LeadId, PoolId, RepId, RequestId, RoleId, TeamId
+from schemas.vocabulary import Actor, Money, PersonalText, Reason, Slug
+
+
+class Action(Event):
+    """What every action on an assignment says. Never said itself."""
+
+    lead_id: LeadId
+    assignment_id: AssignmentId
+    by: Actor
+    occurred_at: Instant
+    """When it happened, as its author says; the log's own time is when it was recorded."""
+
+
+class LeadAccepted(Action): ...
+
+
+class LeadRejected(Action):
+    reason: Reason
+
+
+class ContactAttempted(Action):
+    channel: Slug
+    disposition: Slug
+
+
+class LeadConnected(Action):
+    channel: Slug
+
+
+class MeetingOutcome(StrEnum):
+    BOOKED = "booked"
+    HELD = "held"
+    NO_SHOW = "no_show"
+
+
+class MeetingRecorded(Action):
+    outcome: MeetingOutcome
+    meeting_at: Instant | None = None
+
+
+class NoteAdded(Action):
+    """The rep wrote something down; the text itself is a ProfileNote of the same id."""
+
+
+class NextStepSet(Action):
+    due_at: Instant
+
+
+class OpportunityOpened(Action):
+    amount: Money | None = None
+
+
+class LeadHandedOver(Action):
+    """On to another role, such as from SDR to AE."""
+
+    to_role: RoleId
+    reason: Reason | None = None
+
+
+class LeadReturned(Action):
+    """Back to marketing, to be recycled: the rep recycled it, or rejected it for a reason that the agreement recycles."""
+
+    reason: Reason
+    rejected: bool = False
+    """Whether what the rep did was a rejection."""
+
+
+class ReassignmentOrdered(Action):
+    """A manager takes the offer from whoever has it, and gives it to `to` or back to the rules."""
+
+    to: RepId | None = None
+    team_id: TeamId | None = None
+    """The team of `to`."""
+    reason: Reason
+
+
+class ActionUndone(Action):
+    action_id: EventId
+    """The newest action that can be undone."""
+
+
+class Outcome(Event):
+    """How it ended. Without `assignment_id` it is what a CRM knows."""
+
+    lead_id: LeadId
+    assignment_id: AssignmentId | None = None
+    by: Actor
+    occurred_at: Instant
+
+
+class LeadWon(Outcome):
+    amount: Money | None = None
+
+
+class LeadLost(Outcome):
+    reason: Reason | None = None
+
+
+class ProfileNote(Event):
+    """The text of a note: personal data, so it lives in `profiles` beside the profile and is erased with it."""
+
+    lead_id: LeadId
+    note_id: EventId
+    text: PersonalText
+    written_at: Instant
+
+
+class RosterMember(Event):
+    """What RepJoined and RepChanged say of a rep. Never said itself."""
+
+    team_id: TeamId
+    rep_id: RepId
+    role: RoleId
+    pools: dict[PoolId, Annotated[int, Field(ge=1, le=1000)]]
+    """Weight per pool."""
+    open_leads_cap: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """How many leads he may hold at once; none: no cap."""
+    calendar: CalendarId | None = None
+    """His working hours, by name from the agreement; none: around the clock."""
+
+
+class RepJoined(RosterMember): ...
+
+
+class RepChanged(RosterMember): ...
+
+
+class RepLeft(Event):
+    team_id: TeamId
+    rep_id: RepId
+
+
+class RepAvailabilityChanged(Event):
+    team_id: TeamId
+    rep_id: RepId
+    available: bool
+    until: Instant | None = None
+    """When it turns back by itself."""
+
+
+class LeadClaimed(Event):
+    """A rep asks for a waiting lead of a claim pool."""
+
+    team_id: TeamId
+    lead_id: LeadId
+    request_id: RequestId
+    rep_id: RepId

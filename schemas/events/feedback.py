@@ -1,0 +1,25 @@
+"""What feedback says: where a lead is now, for everybody who only wants that."""
+
+from __future__ import annotations
+
+from schemas.base import Event, Instant
+from schemas.ids import EventId, LeadId, RepId, TeamId
+from schemas.vocabulary import Because, Grade, LeadStatus, LifecycleStage, LogOffset, Points, Reason
+
+
+class LeadStatusChanged(Event):
+    lead_id: LeadId
+    lead_status: LeadStatus
+    previous_status: LeadStatus | None
+    lifecycle_stage: LifecycleStage
+    cycle: int
+    grade: Grade | None
+    score: Points | None
+    owner: RepId | None
+    team_id: TeamId | None
+    reason: Reason | None
+    """The reason given, if a person or rule gave one."""
+    because: Because
+    changed_at: Instant
+    changed_by: EventId
+    position: LogOffset

@@ -1,0 +1,170 @@
+"""Identifiers as real types: a LeadId is never taken for a RepId, and neither can hold a sentence or an address."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from typing import Any, ClassVar, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Identifier(str):
+    """A string of one fixed shape. Constructing it does not validate; pydantic and `parse` do."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+    SHAPE: ClassVar[str] = "lower-case letters, digits, dots, dashes and underscores, at most 64"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Check `text`'s shape. Raises ValueError with a sentence that tells the shape."""
+        if not re.match(cls.PATTERN, text):
+            raise ValueError(f"{text!r} is no {cls.__name__}: it takes {cls.SHAPE}")
+        return cls(text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.str_schema(pattern=cls.PATTERN),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
+        )
+
+
+class _Uuid(Identifier):
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+    SHAPE: ClassVar[str] = "a UUID in lower case"
+
+
+class _Opaque(Identifier):
+    """An id derived from a cause: readable, and the same at every replay."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[A-Za-z0-9][A-Za-z0-9._:/|-]{0,199}$"
+    SHAPE: ClassVar[str] = "letters, digits and . _ : / | -, at most 200"
+
+
+class LeadId(_Uuid):
+    """UUIDv5 of the installation's secret namespace and the normalised e-mail address, else the phone number."""
+
+    __slots__ = ()
+
+
+class SubmissionId(_Uuid):
+    """One form post, webhook delivery or imported row."""
+
+    __slots__ = ()
+
+
+class EventId(_Opaque):
+    """`ce_id`: unique with the source; derived from the cause, or made at the edge."""
+
+    __slots__ = ()
+
+
+class RequestId(_Opaque):
+    """An offer of a lead: first a request to a team, and the assignment's id once it is assigned."""
+
+    __slots__ = ()
+
+
+AssignmentId = RequestId
+
+
+class ClockId(_Opaque):
+    """One running of one clock for one lead."""
+
+    __slots__ = ()
+
+
+class AlertId(_Opaque):
+    """One alert to one recipient; also the stable part of a Message-ID or webhook id."""
+
+    __slots__ = ()
+
+
+class RepId(Identifier):
+    __slots__ = ()
+
+
+class TeamId(Identifier):
+    __slots__ = ()
+
+
+class PoolId(Identifier):
+    __slots__ = ()
+
+
+class RoleId(Identifier):
+    __slots__ = ()
+
+
+class RuleId(Identifier):
+    __slots__ = ()
+
+
+class ClockName(Identifier):
+    __slots__ = ()
+
+
+class CalendarId(Identifier):
+    __slots__ = ()
+
+
+class RecipientId(Identifier):
+    """Whom an alert goes to: a named channel of the agreement."""
+
+    __slots__ = ()
+
+
+class CampaignId(Identifier):
+    """A campaign as the sender names it."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[^@\x00-\x1f]{1,120}$"
+    SHAPE: ClassVar[str] = "at most 120 characters and no @"
+
+
+class FormId(Identifier):
+    __slots__ = ()
+
+
+class AgreementName(Identifier):
+    __slots__ = ()
+
+
+class ServiceName(Identifier):
+    __slots__ = ()
+
+
+class ProcessorName(Identifier):
+    """A processor of a service: `scoring`, `routing.lead`."""
+
+    __slots__ = ()
+
+
+class ContentDigest(Identifier):
+    """SHA-256 of a canonical content, in hex."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[0-9a-f]{64}$"
+    SHAPE: ClassVar[str] = "64 hexadecimal digits"
+
+
+def lead_id(namespace: uuid.UUID, normalised_contact: str) -> LeadId:
+    """The lead of a normalised e-mail address or E.164 phone number (RFC 4122 version 5)."""
+    return LeadId(str(uuid.uuid5(namespace, normalised_contact)))
+
+
+def request_id(lead: LeadId, epoch: int) -> RequestId:
+    """The offer that answers the lead's becoming unrouted at position `epoch` of its log."""
+    return RequestId(f"{lead}.{epoch}")
+
+
+def digest(content: bytes) -> ContentDigest:
+    """SHA-256 of `content`."""
+    return ContentDigest(hashlib.sha256(content).hexdigest())
