@@ -121,7 +121,16 @@ def topic_of(event: Event, writer: str, to: Topic | None = None) -> Topic:
 
 
 def key_of(event: Event, topic: Topic) -> str:
-    """The record's key: the value of the topic's key field, or `key` for a TimerDue."""
+    """The record's key: the value of the topic's key field, `key` for a TimerDue, one key per note for a ProfileNote."""
     if isinstance(event, runtime.TimerDue):
         return event.key
+    if isinstance(event, desk.ProfileNote):
+        return f"{event.lead_id}/{event.note_id}"
     return str(getattr(event, topic.key))
+
+
+def partition_key_of(event: Event, topic: Topic) -> str:
+    """What decides the partition: the key, but for notes the lead, so that all of a lead is in one partition number."""
+    if isinstance(event, desk.ProfileNote):
+        return str(event.lead_id)
+    return key_of(event, topic)
