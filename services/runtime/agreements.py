@@ -1,0 +1,219 @@
+"""Reading the agreements: which one was in force at an instant, and whether our copy is fresh enough to decide by.
+
+A processor decides only if a read to the end of the topic began at most `settings.agreement_freshness` ago. Publications
+are effective at least ten seconds after they are appended, so a fresh copy knows every agreement that can be in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.agreement import Agreement, AgreementRefused, load
+from schemas.events.console import AgreementPublished
+from schemas.topics import AGREEMENTS
+from schemas.wire import Envelope, UndecodableRecord, decode
+from services.runtime.health import Health
+from services.runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+NOTICE = timedelta(seconds=10)
+"""A publication that is effective sooner after its own append is void for every reader."""
+
+THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_PART = "agreements"
+
+
+class NoAgreement(LookupError):
+    """Nothing is published yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One publication that counts."""
+
+    effective_at: datetime
+    agreement: Agreement
+    name: str
+    text: str
+
+
+class Publications:
+    """The publications in the order of their coming into force. A pure fold over the topic."""
+
+    def __init__(self) -> None:
+        self._published: list[Published] = []
+        self.void: list[tuple[int, str]] = []
+        """(version, why) of publications that do not count."""
+
+    def __len__(self) -> int:
+        return len(self._published)
+
+    def __iter__(self) -> Iterable[Published]:
+        return iter(self._published)
+
+    def take(self, event: AgreementPublished, appended_at: datetime) -> bool:
+        """Fold one publication in. False if it is void."""
+        why = self._void_because(event, appended_at)
+        if why is None:
+            try:
+                agreement = load(event.text, event.agreement_version)
+            except AgreementRefused as error:
+                why = f"its text is refused: {error}"
+            else:
+                at = event.effective_at or THE_BEGINNING
+                self._published.append(Published(at, agreement, event.name, event.text))
+                return True
+        self.void.append((event.agreement_version, why))
+        log.warning("publication_is_void", agreement=event.name, version=event.agreement_version, because=why)
+        return False
+
+    def _void_because(self, event: AgreementPublished, appended_at: datetime) -> str | None:
+        if event.effective_at is None:
+            return None if not self._published else "only the first agreement of an installation is in force from the beginning"
+        if not self._published:
+            return "the first agreement of an installation is in force from the beginning"
+        if event.effective_at < appended_at + NOTICE:
+            return f"it was effective less than {NOTICE.total_seconds():.0f} seconds after it was published"
+        last = self._published[-1]
+        if event.effective_at <= last.effective_at or event.agreement_version <= last.agreement.version:
+            return f"version {last.agreement.version} is newer or comes into force later"
+        return None
+
+    def in_force(self, at: datetime) -> Agreement:
+        """The agreement in force at `at`. Raises NoAgreement before the first publication."""
+        index = bisect.bisect_right(self._published, at, key=lambda p: p.effective_at) - 1
+        if index < 0:
+            raise NoAgreement("no agreement is published: `leadloop up` publishes the first")
+        return self._published[index].agreement
+
+    def version(self, number: int) -> Agreement | None:
+        """A published agreement by its version."""
+        return next((p.agreement for p in self._published if p.agreement.version == number), None)
+
+    def next_after(self, at: datetime) -> datetime | None:
+        """When the next one that is already published comes into force."""
+        return next((p.effective_at for p in self._published if p.effective_at > at), None)
+
+
+class AgreementReader:
+    """A live copy of the agreements that knows how fresh it is."""
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings, self._health = settings, health
+        self.publications = Publications()
+        self._fresh_at = float("-inf")
+        self._changed = asyncio.Condition()
+        health.expect(_PART, "no agreement has been read yet")
+
+    def in_force(self, at: datetime) -> Agreement:
+        """The agreement in force at `at`. Raises NoAgreement."""
+        return self.publications.in_force(at)
+
+    def version(self, number: int) -> Agreement | None:
+        return self.publications.version(number)
+
+    def next_after(self, at: datetime) -> datetime | None:
+        return self.publications.next_after(at)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a read to the end began recently enough, and there is an agreement at all."""
+        return len(self.publications) > 0 and time.monotonic() - self._fresh_at <= self._settings.agreement_freshness.total_seconds()
+
+    async def fresh(self) -> None:
+        """Wait until the copy is fresh and holds an agreement. Returns at once when it is."""
+        if self.is_fresh:
+            return
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.is_fresh)
+
+    async def wait_for(self, version: int) -> None:
+        """Wait until this version, or a newer one, has been read."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: any(p.agreement.version >= version for p in self.publications._published))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[AgreementReader]:
+        """Read for as long as the block lasts."""
+        task = asyncio.create_task(self._run(), name="agreements")
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        backoff = 0.1
+        position = 0
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest", request_timeout_ms=10_000
+            )
+            try:
+                await consumer.start()
+                backoff = 0.1
+                await self._read(consumer, position)
+            except (KafkaError, OSError, TimeoutError) as error:
+                self._health.say(_PART, ok=False, because=f"the broker does not answer: {type(error).__name__}")
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, 5.0)
+            finally:
+                position = self._position
+                await consumer.stop()
+
+    _position = 0
+
+    async def _read(self, consumer: AIOKafkaConsumer, position: int) -> None:
+        tp = TopicPartition(self._settings.topic(AGREEMENTS), 0)
+        consumer.assign([tp])
+        consumer.seek(tp, position)
+        pause_ms = int(self._settings.agreement_freshness.total_seconds() * 1000 / 2.5)
+        while True:
+            began = time.monotonic()
+            async with asyncio.timeout(10):
+                end = (await consumer.end_offsets([tp]))[tp]
+            while await consumer.position(tp) < end:
+                await self._take(await consumer.getmany(tp, timeout_ms=1000))
+            await self._became_fresh(began)
+            await self._take(await consumer.getmany(tp, timeout_ms=pause_ms))
+
+    async def _take(self, batches: dict[TopicPartition, list[object]]) -> None:
+        for records in batches.values():
+            for r in records:
+                self._fold(r)
+                self._position = r.offset + 1  # type: ignore[attr-defined]
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _fold(self, r: object) -> None:
+        headers = list(r.headers)  # type: ignore[attr-defined]
+        try:
+            envelope = Envelope.parse(headers)
+            if envelope.type != AgreementPublished.type_name():
+                return
+            event = decode(envelope.type, r.value)  # type: ignore[attr-defined]
+        except UndecodableRecord as error:
+            log.warning("record_in_agreements_is_no_event", offset=r.offset, because=str(error))  # type: ignore[attr-defined]
+            return
+        assert isinstance(event, AgreementPublished)
+        self.publications.take(event, datetime.fromtimestamp(r.timestamp / 1000, UTC))  # type: ignore[attr-defined]
+
+    async def _became_fresh(self, began: float) -> None:
+        self._fresh_at = began
+        if len(self.publications):
+            self._health.say(_PART, ok=True)
+        else:
+            self._health.say(_PART, ok=False, because="no agreement is published: `leadloop up` publishes the first")
+        async with self._changed:
+            self._changed.notify_all()
