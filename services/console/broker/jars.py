@@ -131,3 +131,13 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def main() -> int:
+    """Fetch the jars from the command line; 1 and one sentence when that is impossible."""
+    try:
+        fetch_jars(lambda news: print(f"setup: {news}", flush=True))
+    except BrokerUnavailable as reason:
+        print(f"setup: {reason}", flush=True)
+        return 1
+    return 0
