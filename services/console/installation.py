@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import json
@@ -19,6 +18,7 @@ from services.console.datafolder import DataFolderUnusable, make_folder, refusal
 
 FORMAT = 1
 FILE = "installation.json"
+NAMESPACE = "leadloop"
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,19 @@ class Installation:
 
     folder: Path
     installation_id: uuid.UUID
-    lead_namespace: uuid.UUID = field(repr=False)
-    """Secret namespace of the lead ids (UUIDv5): without it nobody can compute a lead's id from an e-mail address."""
-    dead_letter_key: bytes = field(repr=False)
-    """32 random bytes: the key that dead letters are encrypted with."""
+    secret: bytes = field(repr=False)
+    """32 random bytes, which the runtime derives from: the namespace of lead ids, the key of dead letters."""
     token: str = field(repr=False)
     """The bearer token of the doors."""
     namespace: str
-    """What the names of the topics begin with; empty for an installation that has its broker to itself."""
+    """What the names of topics and groups begin with."""
     partitions: int
     """Partitions of every keyed topic; fixed at the first start."""
     ports: Mapping[str, int]
     """The port of each HTTP service, by service, so that addresses survive a restart."""
 
     @classmethod
-    def open(cls, folder: str | Path, *, namespace: str = "", partitions: int | None = None) -> Installation:
+    def open(cls, folder: str | Path, *, namespace: str = NAMESPACE, partitions: int | None = None) -> Installation:
         """Load the installation in `folder`, or make one there; two processes that do so at once get the same one.
 
         `namespace` is used for a new installation only; a `partitions` other than the installation's is refused.
@@ -85,6 +83,16 @@ class Installation:
         _write(changed)
         return changed
 
+    def environment(self) -> dict[str, str]:
+        """The `LEADLOOP_*` variables that every service of this installation is started with; they hold secrets."""
+        return {
+            "LEADLOOP_SECRET": self.secret.hex(),
+            "LEADLOOP_TOKEN": self.token,
+            "LEADLOOP_DATA_DIR": str(self.folder),
+            "LEADLOOP_NAMESPACE": self.namespace,
+            "LEADLOOP_PARTITIONS": str(self.partitions),
+        }
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Be the one process that runs this installation; the lock ends with the process, however it ends.
@@ -115,8 +123,7 @@ def _new(folder: Path, namespace: str, partitions: int) -> Installation:
     return Installation(
         folder=folder,
         installation_id=uuid.uuid4(),
-        lead_namespace=uuid.uuid4(),
-        dead_letter_key=secrets.token_bytes(32),
+        secret=secrets.token_bytes(32),
         token=secrets.token_urlsafe(32),
         namespace=namespace,
         partitions=partitions,
@@ -128,8 +135,7 @@ def _write(installation: Installation) -> None:
     document = {
         "format": FORMAT,
         "installation_id": str(installation.installation_id),
-        "lead_namespace": str(installation.lead_namespace),
-        "dead_letter_key": base64.b64encode(installation.dead_letter_key).decode("ascii"),
+        "secret": installation.secret.hex(),
         "token": installation.token,
         "namespace": installation.namespace,
         "partitions": installation.partitions,
@@ -153,8 +159,7 @@ def _read(folder: Path) -> Installation:
         return Installation(
             folder=folder,
             installation_id=uuid.UUID(document["installation_id"]),
-            lead_namespace=uuid.UUID(document["lead_namespace"]),
-            dead_letter_key=base64.b64decode(document["dead_letter_key"], validate=True),
+            secret=bytes.fromhex(document["secret"]),
             token=str(document["token"]),
             namespace=str(document["namespace"]),
             partitions=int(document["partitions"]),

@@ -1,0 +1,5 @@
+"""What all tests share: the real Kafka."""
+
+from tests.kafka import broker, kafka, namespace
+
+__all__ = ["broker", "kafka", "namespace"]
