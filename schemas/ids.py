@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from schemas.personal import refuse_personal, spells_phone_number
+
 
 class Identifier(str):
     """A string of one fixed shape. Constructing it does not validate; pydantic and `parse` do."""
@@ -21,14 +23,19 @@ class Identifier(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Check `text`'s shape. Raises ValueError with a sentence that tells the shape."""
-        if not re.match(cls.PATTERN, text):
+        if not re.fullmatch(cls.PATTERN, text):
             raise ValueError(f"{text!r} is no {cls.__name__}: it takes {cls.SHAPE}")
+        return cls._vetted(text)
+
+    @classmethod
+    def _vetted(cls, text: str) -> Self:
+        """What the pattern cannot say is checked here. Raises ValueError, never quoting `text`."""
         return cls(text)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
-            cls,
+            cls._vetted,
             core_schema.str_schema(pattern=cls.PATTERN),
             serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
         )
@@ -122,11 +129,15 @@ class RecipientId(Identifier):
 
 
 class CampaignId(Identifier):
-    """A campaign as the sender names it."""
+    """A campaign as the sender names it; advertisers' plain numbers included."""
 
     __slots__ = ()
     PATTERN: ClassVar[str] = r"^[^@\x00-\x1f]{1,120}$"
-    SHAPE: ClassVar[str] = "at most 120 characters and no @"
+    SHAPE: ClassVar[str] = "at most 120 characters, no @ and no telephone number"
+
+    @classmethod
+    def _vetted(cls, text: str) -> Self:
+        return cls(refuse_personal(text, cls.__name__, spells_phone_number))
 
 
 class FormId(Identifier):
@@ -135,6 +146,36 @@ class FormId(Identifier):
 
 class AgreementName(Identifier):
     __slots__ = ()
+
+
+class LogKey(_Opaque):
+    """The key of a log that TimerDue goes to: a lead's, team's or recipient's id."""
+
+    __slots__ = ()
+
+
+class TopicName(Identifier):
+    """A topic as Kafka names it, with the installation's namespace."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[A-Za-z0-9._-]{1,249}$"
+    SHAPE: ClassVar[str] = "letters, digits, dots, dashes and underscores, at most 249"
+
+
+class TypeName(Identifier):
+    """What a `ce_type` header may say: `leadloop.LeadScored.v1`."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[A-Za-z][A-Za-z0-9._-]{0,199}$"
+    SHAPE: ClassVar[str] = "a letter, then letters, digits, dots, dashes and underscores, at most 200"
+
+
+class ErrorName(Identifier):
+    """The class name of an error; its text may quote a record and is never said."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[A-Za-z_][A-Za-z0-9_.]{0,199}$"
+    SHAPE: ClassVar[str] = "a class name of at most 200 letters, digits, dots and underscores"
 
 
 class ServiceName(Identifier):

@@ -85,7 +85,7 @@ REGISTRY: tuple[Entry, ...] = (
     *_entries("alerting", ALERTS, "alerting feedback", alerting.AlertRequested, alerting.AlertReleased, alerting.AlertSent, alerting.AlertFailed),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
     *_entries("console", AGREEMENTS, _ALL + " alerting", console.AgreementProposed, console.AgreementApproved, console.AgreementPublished),
-    Entry(runtime.TimerDue, "runtime", (LEADS, TEAMS, ALERTS), frozenset("scoring routing sla recycling alerting".split())),
+    Entry(runtime.TimerDue, "runtime", (LEADS, TEAMS, ALERTS), frozenset(["scoring", "routing", "sla", "recycling", "alerting"])),
     *_entries("runtime", DEAD_LETTERS, "console feedback", runtime.DeadLettered),
 )
 

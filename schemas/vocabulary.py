@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, StringConstraints, field_validator
 
 from schemas.base import Model, Personal
 from schemas.ids import CampaignId, Identifier, RepId
+from schemas.personal import looks_personal, refuse_personal, spells_phone_number
 
 
 class LeadStatus(StrEnum):
@@ -47,7 +47,11 @@ class Slug(Identifier):
 
     __slots__ = ()
     PATTERN: ClassVar[str] = r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$"
-    SHAPE: ClassVar[str] = "letters, digits, dots, dashes, underscores and blanks, at most 64"
+    SHAPE: ClassVar[str] = "letters, digits, dots, dashes, underscores and blanks, at most 64, and no telephone number"
+
+    @classmethod
+    def _vetted(cls, text: str) -> Self:
+        return cls(refuse_personal(text, cls.__name__, spells_phone_number))
 
 
 class Reason(Slug):
@@ -69,7 +73,11 @@ class Because(Identifier):
 
     __slots__ = ()
     PATTERN: ClassVar[str] = r"^[^@\x00-\x1f]{0,600}$"
-    SHAPE: ClassVar[str] = "one line of at most 600 characters without @"
+    SHAPE: ClassVar[str] = "one line of at most 600 characters without @ and without a telephone number"
+
+    @classmethod
+    def _vetted(cls, text: str) -> Self:
+        return cls(refuse_personal(text, cls.__name__, spells_phone_number))
 
 
 class NonPersonalText(Identifier):
@@ -77,15 +85,11 @@ class NonPersonalText(Identifier):
 
     __slots__ = ()
     PATTERN: ClassVar[str] = r"^[^@\x00-\x1f]{0,200}$"
-    SHAPE: ClassVar[str] = "one line of at most 200 characters without @"
+    SHAPE: ClassVar[str] = "one line of at most 200 characters without @ and without a telephone number"
 
-
-_PHONE_LIKE = re.compile(r"\+?\d[\d ()/.-]{7,}\d")
-
-
-def looks_personal(text: str) -> bool:
-    """Whether a sender's text holds what looks like an e-mail address or a telephone number."""
-    return "@" in text or bool(_PHONE_LIKE.search(text))
+    @classmethod
+    def _vetted(cls, text: str) -> Self:
+        return cls(refuse_personal(text, cls.__name__, looks_personal))
 
 
 AttributeValue = bool | int | Decimal | NonPersonalText

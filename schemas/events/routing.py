@@ -8,7 +8,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Event, Instant, Model
-from schemas.ids import AgreementName, AssignmentId, ClockName, EventId, LeadId, PoolId, RepId, RequestId, RoleId, RuleId, TeamId
+from schemas.ids import (
+    AgreementName,
+    AssignmentId,
+    ClockName,
+    EventId,
+    LeadId,
+    PoolId,
+    RepId,
+    RequestId,
+    RoleId,
+    RuleId,
+    TeamId,
+)
 from schemas.vocabulary import Because, Candidate, Grade, LogOffset, PassedOver, Points, Slug
 
 
