@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from pydantic import ValidationError
 
 from schemas import topics
 from schemas.base import Event
+from schemas.history.upcasters import UPCASTERS, lift
 from schemas.ids import EventId
 
 Headers = list[tuple[str, bytes]]
@@ -170,10 +171,6 @@ def child_trace(parent: str, event_id: str) -> str:
     return f"{parent[:36]}{span_of(event_id)}-01"
 
 
-UPCASTERS: dict[str, Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]] = {}
-"""Old `ce_type` -> a function that lifts its content one version up and names the newer type."""
-
-
 def encode(event: Event) -> bytes:
     """The event's content as JSON."""
     return event.__pydantic_serializer__.to_json(event, by_alias=True)
@@ -191,9 +188,10 @@ def decode(type_name: str | None, value: bytes | None) -> Event:
             return entry.event.__pydantic_validator__.validate_json(value)  # type: ignore[no-any-return]
         if type_name not in UPCASTERS:
             raise UndecodableRecord(f"unknown event type {type_name[:200]!r}")
-        content: dict[str, Any] = orjson.loads(value)
-        while type_name in UPCASTERS:
-            type_name, content = UPCASTERS[type_name](content)
+        try:
+            type_name, content = lift(type_name, orjson.loads(value))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UndecodableRecord(f"{type_name}: its content is not what the old version says") from error
         return topics.by_type_name()[type_name].event.model_validate_json(orjson.dumps(content))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -12,10 +12,11 @@ from schemas import topics
 from schemas.agreement import Agreement
 from schemas.base import Event
 from schemas.events.runtime import TimerDue
+from schemas.history.upcasters import UPCASTERS
 from schemas.ids import EventId
 from schemas.lifecycle import LIFE_EVENTS, UNBORN, Effect, Life, fold
 from schemas.repetitions import Seen
-from schemas.wire import UPCASTERS, CausePosition, Envelope, Record, child_trace, decode
+from schemas.wire import CausePosition, Envelope, Record, child_trace, decode
 from services.runtime.protocol import Context, Parts, Processor
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -98,7 +99,7 @@ def step(
     if record.offset <= before.position:
         return Step(before, (), None)
     envelope = Envelope.parse(record.headers)
-    now_ms = max(int(record.at.timestamp() * 1000), before.now_ms)
+    now_ms = max(round(record.at.timestamp() * 1000), before.now_ms)
     read = msgspec.structs.replace(before, position=record.offset, now_ms=now_ms)
     if envelope.addressed_to is not None and envelope.addressed_to != processor.name:
         return Step(read, (), None)
@@ -136,7 +137,7 @@ def step(
         )
     except Exception as error:
         raise DecideFailed(read, error) from error
-    parts.changes.update(overlay.changes)
+    parts.take(overlay)
     return Step(msgspec.structs.replace(read, own=decision.state), said, effect)
 
 
