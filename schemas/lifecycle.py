@@ -7,8 +7,10 @@ nothing. `docs/lifecycle.md` has the table and the diagram; `tests/properties` c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -143,7 +145,18 @@ def fold(life: Life, event: Event, *, position: int, now: datetime, event_id: Ev
     rule = _RULES.get(type(event))
     if rule is None:
         return life, Effect.EFFECT
-    return rule(life, event, position, int(now.timestamp() * 1000), event_id)
+    return rule(life, event, At(position, round(now.timestamp() * 1000), event_id))
+
+
+class At(NamedTuple):
+    """Where and when an event stands in the log."""
+
+    position: int
+    now_ms: int
+    event_id: EventId
+
+
+After = tuple[Life, Effect]
 
 
 # ------------------------------------------------------------------ the shapes of a change
@@ -152,8 +165,15 @@ def fold(life: Life, event: Event, *, position: int, now: datetime, event_id: Ev
 def _unroute(life: Life, position: int, **change: object) -> Life:
     """The offer ends; routing is to choose anew."""
     changes: dict[str, object] = {
-        "state": State.UNROUTED, "epoch": position, "offer": None, "rep": None, "team": None, "pool": None, "queued": None,
-        "ordered_to": None, **change,
+        "state": State.UNROUTED,
+        "epoch": position,
+        "offer": None,
+        "rep": None,
+        "team": None,
+        "pool": None,
+        "queued": None,
+        "ordered_to": None,
+        **change,
     }
     return replace(life, **changes)
 
@@ -164,7 +184,9 @@ def _close(life: Life, position: int, state: State, **change: object) -> Life:
 
 
 def _undoable(before: Life, after: Life, event_id: EventId) -> Life:
-    return replace(after, undoable=(*before.undoable, (event_id, replace(before, undoable=())))[-UNDO_DEPTH:])
+    """`after`, from which one can go back to `before`. What an undo does not bring back is not kept twice."""
+    kept = replace(before, undoable=(), contents=())
+    return replace(after, undoable=(*before.undoable, (event_id, kept))[-UNDO_DEPTH:])
 
 
 def _with(reps: tuple[RepId, ...], rep: RepId | None) -> tuple[RepId, ...]:
@@ -174,48 +196,60 @@ def _with(reps: tuple[RepId, ...], rep: RepId | None) -> tuple[RepId, ...]:
 # ------------------------------------------------------------------ intake
 
 
-def _submitted(life: Life, e: intake.LeadSubmitted, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _submitted(life: Life, e: intake.LeadSubmitted, at: At) -> After:
     window = int(e.repeat_window / timedelta(milliseconds=1))
     if life.state in (State.NONE, State.ERASED):
-        return Life(state=State.NEW, life=life.life + 1, cycle=1, start=position, epoch=position, submitted=position,
-                    agreement_version=life.agreement_version, contents=_remember((), e, window, now_ms)), Effect.EFFECT
+        return Life(
+            state=State.NEW,
+            life=life.life + 1,
+            cycle=1,
+            start=at.position,
+            epoch=at.position,
+            submitted=at.position,
+            agreement_version=life.agreement_version,
+            contents=_remember((), e, window, at.now_ms),
+        ), Effect.EFFECT
     if life.state in (State.MERGED, State.SUPPRESSED):
         return life, Effect.VOID
-    if window and any(content == e.content and at > now_ms - window for content, at in life.contents):
+    if window and any(content == e.content and when > at.now_ms - window for content, when in life.contents):
         return life, Effect.REPEAT
-    return replace(life, submitted=position, contents=_remember(life.contents, e, window, now_ms)), Effect.EFFECT
+    return replace(life, submitted=at.position, contents=_remember(life.contents, e, window, at.now_ms)), Effect.EFFECT
 
 
-def _remember(contents: tuple[tuple[str, int], ...], e: intake.LeadSubmitted, window: int, now_ms: int) -> tuple[tuple[str, int], ...]:
+def _remember(
+    contents: tuple[tuple[str, int], ...], e: intake.LeadSubmitted, window: int, now_ms: int
+) -> tuple[tuple[str, int], ...]:
     recent = tuple(c for c in contents if c[1] > now_ms - window)[-19:]
     return (*recent, (str(e.content), now_ms)) if window else contents
 
 
-def _erased(life: Life, e: intake.LeadErased, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _erased(life: Life, e: intake.LeadErased, at: At) -> After:
     if life.state in (State.NONE, State.ERASED):
         return life, Effect.VOID
-    return Life(state=State.ERASED, life=life.life, epoch=position, agreement_version=life.agreement_version), Effect.EFFECT
+    return Life(
+        state=State.ERASED, life=life.life, epoch=at.position, agreement_version=life.agreement_version
+    ), Effect.EFFECT
 
 
-def _merged(life: Life, e: intake.LeadsMerged, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _merged(life: Life, e: intake.LeadsMerged, at: At) -> After:
     if life.state in (State.NONE, State.ERASED, State.MERGED):
         return life, Effect.VOID
-    return _close(life, position, State.MERGED, undoable=(), survivor=e.survivor), Effect.EFFECT
+    return _close(life, at.position, State.MERGED, undoable=(), survivor=e.survivor), Effect.EFFECT
 
 
-def _unmerged(life: Life, e: intake.LeadsUnmerged, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _unmerged(life: Life, e: intake.LeadsUnmerged, at: At) -> After:
     if life.state is not State.MERGED:
         return life, Effect.VOID
-    return _close(life, position, State.NEW, start=position, undoable=(), survivor=None), Effect.EFFECT
+    return _close(life, at.position, State.NEW, start=at.position, undoable=(), survivor=None), Effect.EFFECT
 
 
 _GONE = frozenset({State.NONE, State.ERASED, State.MERGED, State.SUPPRESSED})
 
 
-def _suppressed(life: Life, e: intake.LeadSuppressed, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _suppressed(life: Life, e: intake.LeadSuppressed, at: At) -> After:
     if life.state in _GONE:
         return life, Effect.VOID
-    return _close(life, position, State.SUPPRESSED, undoable=()), Effect.EFFECT
+    return _close(life, at.position, State.SUPPRESSED, undoable=()), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ scoring
@@ -224,103 +258,125 @@ _JUDGED = frozenset({State.NEW, State.NURTURED, State.DISQUALIFIED})
 _JUDGEABLE = _JUDGED | {State.UNROUTED, State.OPEN}
 
 
-def _qualified(life: Life, e: scoring.LeadQualified, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _qualified(life: Life, e: scoring.LeadQualified, at: At) -> After:
     if e.judged_at < life.start or life.state not in _JUDGED:
         return life, Effect.VOID
-    return _unroute(life, position, undoable=(), stage=LifecycleStage.MQL), Effect.EFFECT
+    return _unroute(life, at.position, undoable=(), stage=LifecycleStage.MQL), Effect.EFFECT
 
 
-def _not_qualified(
-    life: Life, e: scoring.LeadNurtured | scoring.LeadDisqualified, position: int, now_ms: int, event_id: EventId
-) -> tuple[Life, Effect]:
+def _not_qualified(life: Life, e: scoring.LeadNurtured | scoring.LeadDisqualified, at: At) -> After:
     state = State.NURTURED if isinstance(e, scoring.LeadNurtured) else State.DISQUALIFIED
     if e.judged_at < life.start or life.state not in _JUDGEABLE or life.state is state:
         return life, Effect.VOID
-    return _close(life, position, state, undoable=(), stage=LifecycleStage.LEAD), Effect.EFFECT
+    return _close(life, at.position, state, undoable=(), stage=LifecycleStage.LEAD), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ routing
 
 
-def _routed(life: Life, e: routing.LeadRouted, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _routed(life: Life, e: routing.LeadRouted, at: At) -> After:
     if life.state is not State.UNROUTED or e.epoch != life.epoch:
         return life, Effect.VOID
     pool = e.ask.pool_id if isinstance(e.ask, routing.FromPool) else None
-    return replace(life, state=State.OPEN, epoch=position, offer=e.request_id, team=e.team_id, pool=pool, queued=None), Effect.EFFECT
+    return replace(
+        life, state=State.OPEN, epoch=at.position, offer=e.request_id, team=e.team_id, pool=pool, queued=None
+    ), Effect.EFFECT
 
 
-def _assigned(life: Life, e: routing.LeadAssigned, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _assigned(life: Life, e: routing.LeadAssigned, at: At) -> After:
     if life.state is not State.OPEN or life.offer != e.request_id:
         return life, Effect.VOID
     claimed = e.claimed_by is not None
     return replace(
-        life, state=State.ACCEPTED if claimed else State.ASSIGNED, epoch=position, rep=e.rep_id, queued=None, ordered_to=None,
-        last_action=position, undoable=(), last_offer=e.request_id, stage=LifecycleStage.SAL if claimed else life.stage,
+        life,
+        state=State.ACCEPTED if claimed else State.ASSIGNED,
+        epoch=at.position,
+        rep=e.rep_id,
+        queued=None,
+        ordered_to=None,
+        last_action=at.position,
+        undoable=(),
+        last_offer=e.request_id,
+        stage=LifecycleStage.SAL if claimed else life.stage,
     ), Effect.EFFECT
 
 
 _VANISHED = frozenset({routing.QueueReason.POOL_GONE, routing.QueueReason.REP_GONE})
 
 
-def _queued(life: Life, e: routing.LeadQueued, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _queued(life: Life, e: routing.LeadQueued, at: At) -> After:
     if life.state is not State.OPEN or life.offer != e.request_id:
         return life, Effect.VOID
     if e.reason in _VANISHED:
-        return _unroute(life, position, agreement_version=max(life.agreement_version, e.agreement_version)), Effect.EFFECT
+        return _unroute(
+            life, at.position, agreement_version=max(life.agreement_version, e.agreement_version)
+        ), Effect.EFFECT
     return replace(life, queued=e.reason), Effect.EFFECT
 
 
-def _withdrawn(life: Life, e: routing.AssignmentWithdrawn, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _withdrawn(life: Life, e: routing.AssignmentWithdrawn, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
     if isinstance(e.cause, routing.AfterBreach):
         if life.last_action > e.cause.since:
             return life, Effect.VOID
-        return _unroute(life, position, excluded=_with(life.excluded, life.rep), undoable=()), Effect.EFFECT
-    return _unroute(life, position, undoable=()), Effect.EFFECT
+        return _unroute(life, at.position, excluded=_with(life.excluded, life.rep), undoable=()), Effect.EFFECT
+    return _unroute(life, at.position, undoable=()), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ recycling
 
 
-def _recycled(life: Life, e: recycling.LeadRecycled, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _recycled(life: Life, e: recycling.LeadRecycled, at: At) -> After:
     if life.state not in (State.RETURNED, State.LOST) or e.epoch != life.epoch:
         return life, Effect.VOID
-    return _close(life, position, State.RECYCLED, undoable=()), Effect.EFFECT
+    return _close(life, at.position, State.RECYCLED, undoable=()), Effect.EFFECT
 
 
-def _retired(life: Life, e: recycling.LeadRetired, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _retired(life: Life, e: recycling.LeadRetired, at: At) -> After:
     if life.state not in (State.RETURNED, State.LOST, State.RECYCLED) or e.epoch != life.epoch:
         return life, Effect.VOID
-    return _close(life, position, State.RETIRED, undoable=()), Effect.EFFECT
+    return _close(life, at.position, State.RETIRED, undoable=()), Effect.EFFECT
 
 
-def _reactivated(life: Life, e: recycling.LeadReactivated, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _reactivated(life: Life, e: recycling.LeadReactivated, at: At) -> After:
     if life.state not in (State.RECYCLED, State.RETIRED, State.LOST) or e.epoch != life.epoch:
         return life, Effect.VOID
-    return _close(life, position, State.NEW, cycle=life.cycle + 1, start=position, undoable=(), rejected_by=(), excluded=(),
-                  role=FIRST_ROLE, stage=LifecycleStage.LEAD), Effect.EFFECT
+    return _close(
+        life,
+        at.position,
+        State.NEW,
+        cycle=life.cycle + 1,
+        start=at.position,
+        undoable=(),
+        rejected_by=(),
+        excluded=(),
+        role=FIRST_ROLE,
+        stage=LifecycleStage.LEAD,
+    ), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ actions
 
 
-def _undone(life: Life, e: desk.ActionUndone, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _undone(life: Life, e: desk.ActionUndone, at: At) -> After:
     if life.state in _GONE or not life.undoable or life.undoable[-1][0] != e.action_id:
         return life, Effect.VOID
     before = life.undoable[-1][1]
     kept: dict[str, object] = {
-        "undoable": life.undoable[:-1], "submitted": life.submitted, "agreement_version": life.agreement_version,
+        "undoable": life.undoable[:-1],
+        "submitted": life.submitted,
+        "agreement_version": life.agreement_version,
         "contents": life.contents,
     }
     if before.held:
-        return replace(before, epoch=position, last_action=position, **kept), Effect.EFFECT
+        return replace(before, epoch=at.position, last_action=at.position, **kept), Effect.EFFECT
     if before.state in (State.OPEN, State.UNROUTED):
-        return _unroute(before, position, **kept), Effect.EFFECT
-    return replace(before, epoch=position, **kept), Effect.EFFECT
+        return _unroute(before, at.position, **kept), Effect.EFFECT
+    return replace(before, epoch=at.position, **kept), Effect.EFFECT
 
 
-def _reassigned(life: Life, e: desk.ReassignmentOrdered, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _reassigned(life: Life, e: desk.ReassignmentOrdered, at: At) -> After:
     if not (life.held or life.state is State.OPEN) or life.offer != e.assignment_id:
         return life, Effect.VOID
     if e.to is not None and (e.to in life.rejected_by or (life.held and e.to == life.rep)):
@@ -328,10 +384,10 @@ def _reassigned(life: Life, e: desk.ReassignmentOrdered, position: int, now_ms: 
     excluded = _with(life.excluded, life.rep) if life.held and e.to is None else life.excluded
     team = e.team_id or life.team
     ordered_to = (e.to, team) if e.to is not None and team is not None else None
-    return _unroute(life, position, ordered_to=ordered_to, excluded=excluded, undoable=()), Effect.EFFECT
+    return _unroute(life, at.position, ordered_to=ordered_to, excluded=excluded, undoable=()), Effect.EFFECT
 
 
-def _outcome(life: Life, e: desk.LeadWon | desk.LeadLost, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _outcome(life: Life, e: desk.LeadWon | desk.LeadLost, at: At) -> After:
     state = State.WON if isinstance(e, desk.LeadWon) else State.LOST
     stage = LifecycleStage.CUSTOMER if state is State.WON else life.stage
     if life.state in _GONE:
@@ -344,61 +400,78 @@ def _outcome(life: Life, e: desk.LeadWon | desk.LeadLost, position: int, now_ms:
         return life, Effect.REPEAT if again else Effect.VOID
     elif life.state is State.ASSIGNED:
         return life, Effect.VOID
-    return _undoable(life, _close(life, position, state, ended=position, stage=stage), event_id), Effect.EFFECT
+    return _undoable(life, _close(life, at.position, state, ended=at.position, stage=stage), at.event_id), Effect.EFFECT
 
 
-def _accepted(life: Life, e: desk.LeadAccepted, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _accepted(life: Life, e: desk.LeadAccepted, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
     if life.state is not State.ASSIGNED:
         return life, Effect.REPEAT
-    after = replace(life, state=State.ACCEPTED, last_action=position, stage=LifecycleStage.SAL)
-    return _undoable(life, after, event_id), Effect.EFFECT
+    after = replace(life, state=State.ACCEPTED, last_action=at.position, stage=LifecycleStage.SAL)
+    return _undoable(life, after, at.event_id), Effect.EFFECT
 
 
 def _worked(
-    life: Life, e: desk.ContactAttempted | desk.LeadConnected | desk.MeetingRecorded | desk.OpportunityOpened, position: int, now_ms: int,
-    event_id: EventId,
-) -> tuple[Life, Effect]:
+    life: Life, e: desk.ContactAttempted | desk.LeadConnected | desk.MeetingRecorded | desk.OpportunityOpened, at: At
+) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
     state = life.state if life.state is State.ASSIGNED else State.WORKING
     stage = LifecycleStage.SQL if isinstance(e, desk.OpportunityOpened) else life.stage
-    return _undoable(life, replace(life, state=state, last_action=position, stage=stage), event_id), Effect.EFFECT
+    return _undoable(life, replace(life, state=state, last_action=at.position, stage=stage), at.event_id), Effect.EFFECT
 
 
-def _noted(life: Life, e: desk.NoteAdded | desk.NextStepSet, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _noted(life: Life, e: desk.NoteAdded | desk.NextStepSet, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
-    return _undoable(life, replace(life, last_action=position), event_id), Effect.EFFECT
+    return _undoable(life, replace(life, last_action=at.position), at.event_id), Effect.EFFECT
 
 
-def _rejected(life: Life, e: desk.LeadRejected, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _rejected(life: Life, e: desk.LeadRejected, at: At) -> After:
     if not life.held or life.offer != e.assignment_id or life.state is State.WORKING:
         return life, Effect.VOID
-    after = _unroute(life, position, rejected_by=_with(life.rejected_by, life.rep), excluded=_with(life.excluded, life.rep))
-    return _undoable(life, after, event_id), Effect.EFFECT
+    after = _unroute(
+        life, at.position, rejected_by=_with(life.rejected_by, life.rep), excluded=_with(life.excluded, life.rep)
+    )
+    return _undoable(life, after, at.event_id), Effect.EFFECT
 
 
-def _returned(life: Life, e: desk.LeadReturned, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _returned(life: Life, e: desk.LeadReturned, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
-    return _undoable(life, _close(life, position, State.RETURNED, ended=position), event_id), Effect.EFFECT
+    return _undoable(life, _close(life, at.position, State.RETURNED, ended=at.position), at.event_id), Effect.EFFECT
 
 
-def _handed_over(life: Life, e: desk.LeadHandedOver, position: int, now_ms: int, event_id: EventId) -> tuple[Life, Effect]:
+def _handed_over(life: Life, e: desk.LeadHandedOver, at: At) -> After:
     if not life.held or life.offer != e.assignment_id or life.state is State.ASSIGNED or e.to_role == life.role:
         return life, Effect.VOID
-    return _undoable(life, _unroute(life, position, role=e.to_role), event_id), Effect.EFFECT
+    return _undoable(life, _unroute(life, at.position, role=e.to_role), at.event_id), Effect.EFFECT
 
 
-ACTIONS: frozenset[type[Event]] = frozenset({
-    desk.LeadAccepted, desk.LeadRejected, desk.ContactAttempted, desk.LeadConnected, desk.MeetingRecorded, desk.NoteAdded, desk.NextStepSet,
-    desk.OpportunityOpened, desk.LeadHandedOver, desk.LeadReturned, desk.ReassignmentOrdered, desk.LeadWon, desk.LeadLost, desk.ActionUndone,
-})
+ACTIONS: frozenset[type[Event]] = frozenset(
+    {
+        desk.LeadAccepted,
+        desk.LeadRejected,
+        desk.ContactAttempted,
+        desk.LeadConnected,
+        desk.MeetingRecorded,
+        desk.NoteAdded,
+        desk.NextStepSet,
+        desk.OpportunityOpened,
+        desk.LeadHandedOver,
+        desk.LeadReturned,
+        desk.ReassignmentOrdered,
+        desk.LeadWon,
+        desk.LeadLost,
+        desk.ActionUndone,
+    }
+)
 """What reps, managers and CRMs do to a lead; void ones are answered by ActionRefused."""
 
-_RULES = {
+_Rule = Callable[[Life, Any, At], After]
+
+_RULES: dict[type[Event], _Rule] = {
     intake.LeadSubmitted: _submitted,
     intake.LeadErased: _erased,
     intake.LeadsMerged: _merged,

@@ -5,9 +5,11 @@ This module and `step` are pure; `decide.py` modules import nothing else of the 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import merge
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -21,66 +23,142 @@ from schemas.topics import LEADS, Topic
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+class PartStore(Mapping[str, Mapping[str, Any]]):
+    """The visible parts of one key, by kind and name. Kinds that were walked keep their names sorted, so that a walk
+    begins at once; kinds that are only looked up pay nothing."""
+
+    __slots__ = ("_kinds", "_sorted")
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[str, Any]] = {}
+        self._sorted: dict[str, list[str]] = {}
+
+    def __getitem__(self, kind: str) -> Mapping[str, Any]:
+        return self._kinds[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def set(self, kind: str, name: str, part: Any) -> None:
+        """Keep `part` under its name; None marks a removed part in an overlay and is a part like any other here."""
+        parts = self._kinds.setdefault(kind, {})
+        if name not in parts and kind in self._sorted:
+            insort(self._sorted[kind], name)
+        parts[name] = part
+
+    def drop(self, kind: str, name: str) -> None:
+        """Forget a part; forgetting one that is not there is nothing."""
+        if self._kinds.get(kind, {}).pop(name, None) is not None and kind in self._sorted:
+            names = self._sorted[kind]
+            del names[bisect_left(names, name)]
+
+    def apply(self, changes: Mapping[tuple[str, str], Any]) -> None:
+        """Make the changes of a `Parts` visible."""
+        for (kind, name), part in changes.items():
+            if part is None:
+                self.drop(kind, name)
+            else:
+                self.set(kind, name, part)
+
+    def names(self, kind: str, prefix: str) -> list[str]:
+        """The names of a kind that begin with `prefix`, sorted."""
+        if kind not in self._sorted:
+            self._sorted[kind] = sorted(self._kinds.get(kind, ()))
+        names = self._sorted[kind]
+        if not prefix:
+            return names
+        return names[bisect_left(names, prefix) : bisect_left(names, prefix + _LAST)]
+
+
+_LAST = "\U0010ffff"
+
+
 class Parts:
     """The named parts of one key's state, by kind: a mapping that remembers what was changed.
 
     A part is a frozen msgspec.Struct of the type that the processor declares for its kind. What grows with a key (one
     record per waiting lead, per place taken) is a part, so that it is never one ever larger record rewritten whole.
+    The base is never written to: hand in a `PartStore` and `apply` the changes to it when they are durable.
     """
 
-    __slots__ = ("_base", "changes")
+    __slots__ = ("_base", "_below", "_changed")
 
     def __init__(self, base: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._base: Mapping[str, Mapping[str, Any]] = base or {}
-        self.changes: dict[tuple[str, str], Any] = {}
+        self._base = base if isinstance(base, PartStore) else _stored(base or {})
+        self._below: Parts | None = None
+        self._changed = PartStore()
+
+    @property
+    def changes(self) -> dict[tuple[str, str], Any]:
         """(kind, name) -> the new part, or None where it was removed."""
+        return {(kind, name): part for kind, parts in self._changed.items() for name, part in parts.items()}
 
     def get(self, kind: str, name: str) -> Any | None:
         """The part, or None."""
-        if (kind, name) in self.changes:
-            return self.changes[kind, name]
-        return self._base.get(kind, {}).get(name)
+        layer: Parts | None = self
+        while layer is not None:
+            changed = layer._changed._kinds.get(kind)
+            if changed is not None and name in changed:
+                return changed[name]
+            if layer._below is None:
+                return layer._base.get(kind, _NOTHING).get(name)
+            layer = layer._below
+        return None
 
     def put(self, kind: str, name: str, part: msgspec.Struct) -> None:
         """Set a part."""
-        self.changes[kind, name] = part
+        self._changed.set(kind, name, part)
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a part; removing one that is not there is nothing."""
         if self.get(kind, name) is not None:
-            self.changes[kind, name] = None
+            self._changed.set(kind, name, None)
 
-    def of(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """All parts of a kind, sorted by name, as they are when the walk begins."""
-        names = dict(self._base.get(kind, {}))
-        for (k, name), part in self.changes.items():
-            if k == kind:
-                names[name] = part
-        return iter(sorted((n, p) for n, p in names.items() if p is not None))
+    def of(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """The parts of a kind whose names begin with `prefix`, sorted by name.
+
+        Works its way forward, so that one who stops early pays for what he saw only. Parts may be changed during the
+        walk; those not yet passed are seen as they were when the walk began, or as they are.
+        """
+        layers: list[list[str]] = []
+        layer: Parts | None = self
+        while layer is not None:
+            if kind in layer._changed._kinds:
+                layers.append(list(layer._changed.names(kind, prefix)))
+            if layer._below is None:
+                layers.append(layer._base.names(kind, prefix))
+            layer = layer._below
+        previous = None
+        for name in layers[0] if len(layers) == 1 else merge(*layers):
+            if name != previous:
+                previous = name
+                part = self.get(kind, name)
+                if part is not None:
+                    yield name, part
 
     def over(self) -> Parts:
         """An overlay on this one: its changes can be taken or dropped as a whole."""
-        child = Parts()
-        child._base = _Overlay(self)
+        child = Parts(self._base)
+        child._below = self
         return child
 
+    def take(self, overlay: Parts) -> None:
+        """Take over the changes of an overlay."""
+        for kind, parts in overlay._changed.items():
+            for name, part in parts.items():
+                self._changed.set(kind, name, part)
 
-class _Overlay(Mapping[str, Mapping[str, Any]]):
-    """A Parts seen as a base for another."""
 
-    __slots__ = ("_parts",)
+_NOTHING: Mapping[str, Any] = {}
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
 
-    def __getitem__(self, kind: str) -> Mapping[str, Any]:
-        return dict(self._parts.of(kind))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({*self._parts._base, *(k for k, _ in self._parts.changes)})
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def _stored(base: Mapping[str, Mapping[str, Any]]) -> PartStore:
+    store = PartStore()
+    store.apply({(kind, name): part for kind, parts in base.items() for name, part in parts.items()})
+    return store
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +214,9 @@ class Processor(Generic[S]):
     """A frozen msgspec.Struct; `state()` is what is remembered of a key never seen."""
     decide: Callable[[S, Event, Context], Decision[S]]
     listens: frozenset[type[Event]]
-    """What `decide` is called for. The runtime decodes nothing else (but what `lifecycle` listens to, if `follows_life`)."""
+    """What `decide` is called for; nothing else is decoded (but what `lifecycle` listens to, if `follows_life`)."""
     follows_life: bool = False
-    """Whether the runtime keeps the lead's `Life` beside the state; `decide` is then called for every life event, too."""
+    """Whether the runtime keeps the lead's `Life` beside the state; then every life event is decided on, too."""
     due: Callable[[S], datetime | None] = _never
     """When this key wants a TimerDue; asked after every decision."""
     touched_by_agreement: Callable[[S], bool] = _untouched
