@@ -1,0 +1,60 @@
+"""What is done to the installation, as data: a fault is a row, not code."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.runtime.main import SERVICES
+
+
+class Deed(StrEnum):
+    """What is done to whom."""
+
+    KILL = "SIGKILL"
+    TERMINATE = "SIGTERM"
+    FREEZE = "SIGSTOP, and SIGCONT after the session has ended"
+    ADD_WORKER = "one more worker joins"
+    REMOVE_WORKER = "that worker is killed"
+    KILL_BROKER = "SIGKILL of the broker"
+    KILL_ALL = "SIGKILL of everything, supervisor included, and a new start on the same data"
+
+
+@dataclass(frozen=True)
+class Fault:
+    at: float
+    """When, as a share of the run."""
+    deed: Deed
+    whom: str = ""
+
+
+PROCESSORS = ("scoring", "routing", "sla", "recycling", "alerting")
+
+SHORT: tuple[Fault, ...] = (
+    Fault(0.10, Deed.KILL, "routing"),
+    Fault(0.18, Deed.ADD_WORKER, "routing"),
+    Fault(0.26, Deed.KILL, "scoring"),
+    Fault(0.34, Deed.KILL, "intake"),
+    Fault(0.40, Deed.KILL, "sla"),
+    Fault(0.46, Deed.REMOVE_WORKER, "routing"),
+    Fault(0.54, Deed.KILL, "desk"),
+    Fault(0.62, Deed.KILL, "feedback"),
+    Fault(0.70, Deed.KILL, "recycling"),
+    Fault(0.78, Deed.KILL, "alerting"),
+    Fault(0.86, Deed.TERMINATE, "routing"),
+)
+"""Every service once, a rebalance, a graceful stop."""
+
+
+def long(seed: int) -> tuple[Fault, ...]:
+    """Every service killed three times at random instants, workers joining and leaving, frozen ones that wake up as
+    strangers, the broker killed once, and everything killed once."""
+    chance = random.Random(seed)
+    faults = [Fault(chance.uniform(0.05, 0.9), Deed.KILL, service) for service in SERVICES for _ in range(3)]
+    faults += [Fault(chance.uniform(0.1, 0.5), Deed.ADD_WORKER, p) for p in ("routing", "scoring")]
+    faults += [Fault(chance.uniform(0.6, 0.9), Deed.REMOVE_WORKER, p) for p in ("routing", "scoring")]
+    faults += [Fault(chance.uniform(0.1, 0.8), Deed.FREEZE, chance.choice(PROCESSORS)) for _ in range(2)]
+    faults += [Fault(chance.uniform(0.1, 0.9), Deed.TERMINATE, chance.choice(PROCESSORS)) for _ in range(2)]
+    faults += [Fault(0.5, Deed.KILL_BROKER), Fault(0.75, Deed.KILL_ALL)]
+    return tuple(sorted(faults, key=lambda f: f.at))

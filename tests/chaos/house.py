@@ -1,0 +1,135 @@
+"""One installation under attack: started by its own command, found by its own records, harmed by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from services.console import processes
+from services.console.installation import Installation
+from tests.chaos.faults import Deed, Fault
+
+READY_SECONDS = 120.0
+SESSION_ENDS_SECONDS = 14.0
+"""Longer than the session time (10 s): who sleeps that long has lost his partitions."""
+
+
+@dataclass
+class House:
+    """A running installation."""
+
+    data: Path
+    agreement: Path
+    roster: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    doors: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+    kafka: str = ""
+    _supervisor: asyncio.subprocess.Process | None = None
+    _extra: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _log: object = None
+
+    async def start(self) -> None:
+        """`leadloop up`, until it says that it is ready."""
+        first = not (self.data / "installation.json").exists()
+        command = [sys.executable, "-m", "services.console.main", "up", "--data", str(self.data), "--json"]
+        if first:
+            command += ["--agreement", str(self.agreement), "--roster", str(self.roster), "--ports", "auto"]
+        self.data.mkdir(parents=True, exist_ok=True)
+        with open(self.data / "up.log", "ab") as log:
+            self._supervisor = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, stderr=log, env={**os.environ, **self.environment}, start_new_session=True
+            )
+        assert self._supervisor.stdout is not None
+        async with asyncio.timeout(READY_SECONDS):
+            line = await self._supervisor.stdout.readline()
+        if not line:
+            raise RuntimeError(f"`leadloop up` ended without being ready; see {self.data / 'up.log'}")
+        ready = json.loads(line)
+        self.doors = {name: ready[name] for name in ("intake", "desk", "feedback")}
+        self.token, self.kafka = ready["token"], ready["kafka"]
+
+    async def stop(self) -> int:
+        """SIGTERM to the supervisor; answers its exit code."""
+        for worker in self._extra.values():
+            with contextlib.suppress(ProcessLookupError):
+                worker.terminate()
+        assert self._supervisor is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._supervisor.terminate()
+        async with asyncio.timeout(60):
+            for worker in self._extra.values():
+                await worker.wait()
+            return await self._supervisor.wait()
+
+    def client(self) -> httpx.AsyncClient:
+        """An HTTP client with the installation's token."""
+        return httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=20.0)
+
+    def pids(self, whom: str) -> list[int]:
+        """The living processes of a service (or of `kafka`), by the supervisor's records."""
+        return [p.pid for p in processes.living(self.data / "run") if p.name == whom or p.name.startswith(f"{whom}-")]
+
+    async def suffer(self, fault: Fault) -> None:
+        """Do what the row says."""
+        match fault.deed:
+            case Deed.KILL:
+                self._signal(fault.whom, signal.SIGKILL)
+            case Deed.TERMINATE:
+                self._signal(fault.whom, signal.SIGTERM)
+            case Deed.FREEZE:
+                frozen = self.pids(fault.whom)
+                self._signal(fault.whom, signal.SIGSTOP)
+                await asyncio.sleep(SESSION_ENDS_SECONDS)
+                for pid in frozen:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
+            case Deed.ADD_WORKER:
+                self._extra[fault.whom] = await self._worker(fault.whom)
+            case Deed.REMOVE_WORKER:
+                worker = self._extra.pop(fault.whom, None)
+                if worker is not None:
+                    worker.kill()
+                    await worker.wait()
+            case Deed.KILL_BROKER:
+                self._signal("kafka", signal.SIGKILL)
+            case Deed.KILL_ALL:
+                await self._kill_all()
+                await self.start()
+
+    def _signal(self, whom: str, number: signal.Signals) -> None:
+        pids = self.pids(whom)
+        if not pids:  # it is between a death and its new start: it was killed a moment ago
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    async def _worker(self, service: str) -> asyncio.subprocess.Process:
+        installation = Installation.find(self.data)
+        environment = {
+            "LEADLOOP_BOOTSTRAP_SERVERS": self.kafka, "LEADLOOP_SECRET": installation.secret.hex(), "LEADLOOP_TOKEN": self.token,
+            "LEADLOOP_DATA_DIR": str(self.data / f"extra-{service}"), "LEADLOOP_NAMESPACE": installation.namespace,
+            "LEADLOOP_PARTITIONS": str(installation.partitions),
+        }
+        with open(self.data / f"extra-{service}.log", "ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", f"services.{service}", stdout=log, stderr=log, env={**os.environ, **self.environment, **environment}
+            )
+
+    async def _kill_all(self) -> None:
+        assert self._supervisor is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._supervisor.kill()
+        for p in processes.living(self.data / "run"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(p.pid, signal.SIGKILL)
+        await self._supervisor.wait()
