@@ -1,0 +1,61 @@
+"""`python -m benchmarks [NAME ...] [--runs N] [--json]`: measure, and print each figure's median beside its target."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import engine, loop, restore
+from benchmarks.figures import Figure, medians
+
+BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
+    "engine": ("one hop with state and one output: our engine, a plain aiokafka loop, stock Faust", engine.measure),
+    "restore": ("the state of 100,000 keys, read back", restore.measure),
+    "loop": ("the whole loop, every service a process", loop.measure),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named benchmarks (all, if none is named). Answers the exit code: 0, or 1 if one could not be run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="*", help="; ".join(f"{n}: {what}" for n, (what, _) in BENCHMARKS.items()))
+    parser.add_argument("--runs", type=int, default=3, help="how often each is run; the median is told (default 3)")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    options = parser.parse_args(arguments)
+    unknown = set(options.name) - BENCHMARKS.keys()
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
+    results = {}
+    for name in options.name or BENCHMARKS:
+        what, measure = BENCHMARKS[name]
+        sys.stderr.write(f"{name}: {what}, {options.runs} times\n")
+        runs = [asyncio.run(measure()) for _ in range(options.runs)]
+        results[name] = medians(runs)
+        if not options.json:
+            _print(name, what, options.runs, results[name])
+    if options.json:
+        print(json.dumps({"machine": platform.platform(), "runs": options.runs, "figures": {
+            name: [{"name": f.name, "median": f.value, "min": low, "max": high, "unit": f.unit, "target": f.target} for f, low, high in rows]
+            for name, rows in results.items()
+        }}))
+    return 0
+
+
+def _print(name: str, what: str, runs: int, rows: list[tuple[Figure, float, float]]) -> None:
+    table = Table(title=f"{name}: {what}", caption=f"median of {runs}; min to max", title_justify="left")
+    for column in ("figure", "median", "min to max", "unit", "target"):
+        table.add_column(column, justify="right" if column in ("median", "min to max") else "left")
+    for figure, low, high in rows:
+        table.add_row(figure.name, f"{figure.value:,.2f}", f"{low:,.2f} to {high:,.2f}", figure.unit, figure.target)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
