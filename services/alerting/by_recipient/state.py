@@ -1,0 +1,28 @@
+"""What alerting remembers of a recipient: what it released lately, and what it holds back."""
+
+from __future__ import annotations
+
+import msgspec
+
+HELD = "held"
+"""The kind of part that holds one alert back; named by its number, so that they come out in order."""
+
+
+class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How busy one recipient is. Times in ms since 1970."""
+
+    released: tuple[int, ...] = ()
+    """When messages were released, within the last window."""
+    held: int = 0
+    """How many alerts are held back."""
+    number: int = 0
+    """How many were ever held back; the next one's name."""
+    release_at: int | None = None
+    """When what is held goes out as one digest."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An alert held back for the next digest."""
+
+    line: str
+    """An AlertLine as JSON."""

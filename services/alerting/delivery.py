@@ -1,0 +1,128 @@
+"""One delivery for mail, chat and webhooks: apprise, with an id that is the same at every attempt.
+
+Outside of Kafka nothing is exactly once. So that a receiver can tell a repetition, a mail has a Message-ID made of the
+alert's id, a webhook a `webhook-id` header, and every text names the id in its last line.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import apprise
+from apprise.plugins.email.base import NotifyEmail
+from apprise.exception import AppriseException
+from apprise.plugins.email.common import EmailMessage
+from apprise.plugins.email.smtp import AppriseSMTPController
+
+from services.alerting.message import Message
+
+logging.getLogger("apprise").setLevel(
+    logging.CRITICAL
+)  # it logs addresses; what matters is said by the sender, with ids
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_WEBHOOKS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
+_MESSAGE_ID = re.compile(r"^Message-ID:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE | re.IGNORECASE)
+
+
+class ChannelUnusable(ValueError):
+    """No attempt can succeed: the channel's address is missing or wrong. The text names the remedy and no secret."""
+
+
+class NotDelivered(ConnectionError):
+    """This attempt failed; the next one may succeed."""
+
+
+def expand(url: str, environment: Mapping[str, str]) -> str:
+    """`url` with every ${NAME} from the environment. Raises ChannelUnusable naming the variable that is not set."""
+
+    def value(found: re.Match[str]) -> str:
+        if not environment.get(found[1]):
+            raise ChannelUnusable(f"the environment variable {found[1]} is not set: set it for the alerting service")
+        return environment[found[1]]
+
+    return _VARIABLE.sub(value, url)
+
+
+@dataclass
+class Channel:
+    """One address that messages go to. Remembers who of a mail's recipients has it, so that a retry tells only the others."""
+
+    plugin: apprise.NotifyBase
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    @classmethod
+    def at(cls, url: str) -> Channel:
+        """The channel of an apprise URL. Raises ChannelUnusable."""
+        plugin = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+        if plugin is None:
+            raise ChannelUnusable(
+                "its URL is none that apprise understands: correct it, apprise's wiki lists all forms"
+            )
+        return cls(plugin)
+
+    def deliver(self, message: Message) -> None:
+        """Deliver, in the calling thread, within the plugin's own time limits. Raises NotDelivered."""
+        if isinstance(self.plugin, NotifyEmail):
+            self._mail(self.plugin, message)
+            return
+        if self.plugin.schema in _WEBHOOKS and hasattr(self.plugin, "headers"):
+            self.plugin.headers["webhook-id"] = message.alert_id
+        if not self.plugin.notify(body=message.body, title=message.subject, body_format=apprise.NotifyFormat.TEXT):
+            raise NotDelivered("the receiver did not accept it")
+
+    def _mail(self, plugin: NotifyEmail, message: Message) -> None:
+        """apprise's own mail, but with our Message-ID: its plugin gives every attempt a new one and offers no way around."""
+        try:
+            with AppriseSMTPController(
+                host=plugin.smtp_host,
+                port=plugin.port,
+                secure_mode=plugin.secure_mode,
+                user=plugin.user,
+                password=plugin.password,
+                verify_certificate=plugin.verify_certificate,
+                socket_connect_timeout=plugin.socket_connect_timeout,
+            ) as smtp:
+                for mail in self._mails(plugin, message):
+                    if (message.alert_id, mail.recipient) in self._told:
+                        continue
+                    if not smtp.sendmail(plugin.from_addr[1], mail.to_addrs, mail.body):
+                        raise NotDelivered("the mail server refused a recipient")
+                    self._told.add((message.alert_id, mail.recipient))
+        except (OSError, RuntimeError, AppriseException) as error:
+            if isinstance(error, NotDelivered):
+                raise
+            raise NotDelivered(f"the mail server did not take it: {type(error).__name__}") from error
+        self._told = {(alert, who) for alert, who in self._told if alert != message.alert_id}
+
+    def _mails(self, plugin: NotifyEmail, message: Message) -> list[EmailMessage]:
+        prepared = NotifyEmail.prepare_emails(
+            subject=message.subject,
+            body=message.body,
+            notify_format=apprise.NotifyFormat.TEXT,
+            from_addr=plugin.from_addr,
+            to=plugin.targets,
+            cc=plugin.cc,
+            bcc=plugin.bcc,
+            reply_to=plugin.reply_to,
+            smtp_host=plugin.smtp_host,
+            headers={"X-Application": "leadloop", "Auto-Submitted": "auto-generated", **plugin.headers},
+            names=plugin.names,
+            pgp=plugin.pgp,
+            pgp_mode=plugin.pgp_mode,
+            tzinfo=plugin.tzinfo,
+        )
+        return [_with_id(mail, message.message_id) for mail in prepared]
+
+
+def _with_id(mail: EmailMessage, message_id: str) -> EmailMessage:
+    """The mail with this Message-ID in place of the one that was made for it."""
+    head, separator, rest = mail.body.partition("\n\n")
+    replaced, count = _MESSAGE_ID.subn(f"Message-ID: {message_id}", head)
+    if count == 0:
+        replaced = f"{head}\nMessage-ID: {message_id}"
+    mail.body = replaced + separator + rest
+    return mail
