@@ -1,0 +1,402 @@
+"""Conditions of an agreement: structured data, and what they say of a lead's facts, each with a sentence that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.agreement.durations import PositiveLength, say_duration
+from schemas.ids import CampaignId
+from schemas.vocabulary import AttributeName, Because, CountryCode, Grade, NonPersonalText, Slug
+
+BECAUSE_AT_MOST = 600
+_SAID_AT_MOST = 60
+
+
+class Held(NamedTuple):
+    """Whether a condition holds, and the sentence that explains it."""
+
+    holds: bool
+    because: str
+
+
+class Seen(NamedTuple):
+    """One engagement as the rules count it."""
+
+    at_ms: int
+    """When it happened, in ms since 1970."""
+    position: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a lead at `now`. A service fills in what it knows; the check refuses rules that ask it for more."""
+
+    now: datetime
+    attributes: Mapping[str, bool | int | Decimal | str] = field(default_factory=dict)
+    country: str | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
+    """The latest submission's source, by field name."""
+    campaigns: frozenset[str] | tuple[str, ...] = ()
+    """Every campaign that has touched the lead."""
+    engagements: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
+    """By kind, newest first."""
+    score: Decimal | None = None
+    fit: Decimal | None = None
+    engagement: Decimal | None = None
+    grade: str | None = None
+
+
+def sentence(text: str) -> Because:
+    """`text` in the shape of a Because, whatever it holds: one line, no @, at most 600 characters."""
+    clean = " ".join("".join(c if c >= " " else " " for c in text.replace("@", "(at)")).split())
+    return Because(clean if len(clean) <= BECAUSE_AT_MOST else clean[: BECAUSE_AT_MOST - 1] + "…")
+
+
+def say(value: object) -> str:
+    """A value in a sentence, shortened."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+    return text if len(text) <= _SAID_AT_MOST else text[: _SAID_AT_MOST - 1] + "…"
+
+
+def _listed(values: Sequence[object]) -> str:
+    shown = ", ".join(say(v) for v in values[:6])
+    return shown if len(values) <= 6 else f"{shown} and {len(values) - 6} more"
+
+
+def as_number(value: object) -> Decimal | None:
+    """`value` as a number, or None if it is none. Decimals travel as strings in JSON."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | Decimal):
+        return Decimal(value)
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+class Part(BaseModel):
+    """A piece of an agreement. Unlike an event it refuses unknown keys: they are mistakes of its author."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str) or as_number(value) is None:
+        raise PydanticCustomError("bad_number", "{value} is no number", {"value": repr(value)[:80]})
+    return as_number(value)
+
+
+Number = Annotated[Decimal, BeforeValidator(_plain_number)]
+Value = bool | int | Decimal | NonPersonalText
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class All(Part):
+    all: Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+    def held(self, facts: Facts) -> Held:
+        reasons = []
+        for part in self.all:
+            held = part.held(facts)
+            if not held.holds:
+                return held
+            reasons.append(held.because)
+        return Held(True, " and ".join(reasons))
+
+
+class AnyOf(Part):
+    any: Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+    def held(self, facts: Facts) -> Held:
+        reasons = []
+        for part in self.any:
+            held = part.held(facts)
+            if held.holds:
+                return held
+            reasons.append(held.because)
+        return Held(False, " and ".join(reasons))
+
+
+class Not(Part):
+    not_: Condition = Field(alias="not")
+
+    def held(self, facts: Facts) -> Held:
+        held = self.not_.held(facts)
+        return Held(not held.holds, held.because)
+
+
+class Always(Part):
+    always: Literal[True] = True
+
+    def held(self, facts: Facts) -> Held:
+        return Held(True, "always")
+
+
+class Bounds(Part):
+    """From `at_least` to `at_most`, both included."""
+
+    at_least: Number | None = None
+    at_most: Number | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Bounds:
+        if self.at_least is None and self.at_most is None:
+            raise PydanticCustomError("no_test", "neither at_least nor at_most is given")
+        return self
+
+    def held(self, name: str, number: Decimal) -> Held:
+        return _within(name, number, self.at_least, self.at_most)
+
+
+def _within(name: str, number: Decimal, at_least: Decimal | None, at_most: Decimal | None) -> Held:
+    if at_least is not None and number < at_least:
+        return Held(False, f"{name} is {say(number)}, not at least {say(at_least)}")
+    if at_most is not None and number > at_most:
+        return Held(False, f"{name} is {say(number)}, not at most {say(at_most)}")
+    bounds = [f"at least {say(at_least)}"] if at_least is not None else []
+    bounds += [f"at most {say(at_most)}"] if at_most is not None else []
+    return Held(True, f"{name} is {say(number)}, {' and '.join(bounds)}")
+
+
+def _among(name: str, value: object, wanted: Sequence[object]) -> Held:
+    if value in wanted or (not isinstance(value, bool) and as_number(value) is not None and as_number(value) in wanted):
+        return Held(True, f"{name} is {say(value)}")
+    return Held(False, f"{name} is {say(value)}, not {'one of ' if len(wanted) > 1 else ''}{_listed(wanted)}")
+
+
+class AttributeIs(Part):
+    """A test of an attribute. An attribute that nobody has told fails every test but `present: false`."""
+
+    attribute: AttributeName
+    equals: Value | None = None
+    in_: Annotated[tuple[Value, ...], Field(min_length=1)] | None = Field(default=None, alias="in")
+    at_least: Number | None = None
+    at_most: Number | None = None
+    contains: NonPersonalText | None = None
+    starts_with: NonPersonalText | None = None
+    present: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> AttributeIs:
+        if all(v is None for k, v in self.__dict__.items() if k != "attribute"):
+            raise PydanticCustomError("no_test", "no test of the attribute is given")
+        return self
+
+    def held(self, facts: Facts) -> Held:
+        name = self.attribute
+        value = facts.attributes.get(name)
+        if name == "country" and value is None:
+            value = facts.country
+        if value is None:
+            return Held(self.present is False, f"{name} is not known")
+        if self.present is False:
+            return Held(False, f"{name} is known")
+        held = Held(True, f"{name} is known")
+        for test in self._tests(name, value):
+            if not test.holds:
+                return test
+            held = test
+        return held
+
+    def _tests(self, name: str, value: Any) -> Iterator[Held]:
+        if self.equals is not None:
+            yield _among(name, value, (self.equals,))
+        if self.in_ is not None:
+            yield _among(name, value, self.in_)
+        if self.at_least is not None or self.at_most is not None:
+            number = as_number(value)
+            yield Held(False, f"{name} is no number") if number is None else _within(name, number, self.at_least, self.at_most)
+        if self.contains is not None:
+            found = self.contains.casefold() in str(value).casefold()
+            yield Held(found, f"{name} {'contains' if found else 'does not contain'} {say(self.contains)}")
+        if self.starts_with is not None:
+            found = str(value).casefold().startswith(self.starts_with.casefold())
+            yield Held(found, f"{name} {'starts' if found else 'does not start'} with {say(self.starts_with)}")
+
+
+class Engaged(Part):
+    """The prospect was seen doing this at least so often (`within`: lately)."""
+
+    engagement: Slug
+    at_least: Annotated[int, Field(ge=1, le=1000)] = 1
+    within: PositiveLength | None = None
+
+    @cached_property
+    def _within_ms(self) -> int | None:
+        return None if self.within is None else self.within // timedelta(milliseconds=1)
+
+    def counted(self, facts: Facts) -> tuple[int, int | None]:
+        """How often it counts now, and the ms at which that alone drops below `at_least` (None: never)."""
+        window = self._within_ms
+        oldest = -1 if window is None else int(facts.now.timestamp() * 1000) - window
+        count, ends = 0, None
+        for seen in facts.engagements.get(self.engagement, ()):
+            if seen.at_ms <= oldest:
+                break
+            if count < self.at_least <= count + seen.quantity and window is not None:
+                ends = seen.at_ms + window
+            count += seen.quantity
+        return count, ends
+
+    def held(self, facts: Facts) -> Held:
+        count, _ = self.counted(facts)
+        lately = f" within {say_duration(self.within)}" if self.within is not None else ""
+        seen = f"{self.engagement} was seen {count} {'time' if count == 1 else 'times'}{lately}"
+        if count >= self.at_least:
+            return Held(True, seen)
+        return Held(False, f"{seen}, not at least {self.at_least}")
+
+
+class TouchedBy(Part):
+    """One of these campaigns has touched the lead, with a submission or an engagement."""
+
+    touched_by: Annotated[tuple[CampaignId, ...], BeforeValidator(_as_list), Field(min_length=1)]
+
+    def held(self, facts: Facts) -> Held:
+        for campaign in self.touched_by:
+            if campaign in facts.campaigns:
+                return Held(True, f"campaign {say(campaign)} has touched it")
+        return Held(False, f"no campaign of {_listed(self.touched_by)} has touched it")
+
+
+class ScoreIs(Part):
+    score: Bounds
+
+    def held(self, facts: Facts) -> Held:
+        return self.score.held("the score", facts.score or Decimal(0))
+
+
+class FitIs(Part):
+    fit: Bounds
+
+    def held(self, facts: Facts) -> Held:
+        return self.fit.held("the fit", facts.fit or Decimal(0))
+
+
+class EngagementPointsAre(Part):
+    points_of_engagement: Bounds
+
+    def held(self, facts: Facts) -> Held:
+        return self.points_of_engagement.held("the engagement's points", facts.engagement or Decimal(0))
+
+
+class OneOfGrades(Part):
+    in_: Annotated[tuple[Grade, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(alias="in")
+
+
+class GradeIs(Part):
+    grade: OneOfGrades
+
+    def held(self, facts: Facts) -> Held:
+        if facts.grade is None:
+            return Held(False, "the grade is not known")
+        return _among("the grade", facts.grade, self.grade.in_)
+
+
+class SourceIs(Part):
+    """A test of where the latest submission came from."""
+
+    source: Literal["channel", "campaign", "medium", "term", "content", "utm_source"]
+    equals: NonPersonalText | None = None
+    in_: Annotated[tuple[NonPersonalText, ...], Field(min_length=1)] | None = Field(default=None, alias="in")
+
+    @model_validator(mode="after")
+    def _something(self) -> SourceIs:
+        if (self.equals is None) == (self.in_ is None):
+            raise PydanticCustomError("no_test", "either equals or in is to be given")
+        return self
+
+    def held(self, facts: Facts) -> Held:
+        value = facts.source.get(self.source)
+        if value is None:
+            return Held(False, f"the source's {self.source} is not known")
+        wanted = self.in_ if self.in_ is not None else (self.equals,)
+        return _among(f"the source's {self.source}", value, wanted)
+
+
+class OneOfCountries(Part):
+    in_: Annotated[tuple[CountryCode, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(alias="in")
+
+
+class CountryIs(Part):
+    country: OneOfCountries
+
+    def held(self, facts: Facts) -> Held:
+        if facts.country is None:
+            return Held(False, "the country is not known")
+        return _among("the country", facts.country, self.country.in_)
+
+
+TAGS: dict[str, type[Part]] = {
+    "<all>": All, "<any>": AnyOf, "<not>": Not, "<always>": Always, "<attribute>": AttributeIs, "<engagement>": Engaged,
+    "<touched_by>": TouchedBy, "<score>": ScoreIs, "<fit>": FitIs, "<points_of_engagement>": EngagementPointsAre, "<grade>": GradeIs,
+    "<source>": SourceIs, "<country>": CountryIs,
+}
+"""The kinds of condition by the key that makes them; the tags appear in pydantic's error locations."""
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return next((tag for tag in TAGS if tag[1:-1] in value), None)
+    return next((tag for tag, model in TAGS.items() if isinstance(value, model)), None)
+
+
+def _always(value: Any) -> Any:
+    return {"always": True} if value == "always" else value
+
+
+Condition = Annotated[
+    Annotated[All, Tag("<all>")] | Annotated[AnyOf, Tag("<any>")] | Annotated[Not, Tag("<not>")] | Annotated[Always, Tag("<always>")]
+    | Annotated[AttributeIs, Tag("<attribute>")] | Annotated[Engaged, Tag("<engagement>")] | Annotated[TouchedBy, Tag("<touched_by>")]
+    | Annotated[ScoreIs, Tag("<score>")] | Annotated[FitIs, Tag("<fit>")]
+    | Annotated[EngagementPointsAre, Tag("<points_of_engagement>")] | Annotated[GradeIs, Tag("<grade>")]
+    | Annotated[SourceIs, Tag("<source>")] | Annotated[CountryIs, Tag("<country>")],
+    Discriminator(_kind, custom_error_type="unknown_condition", custom_error_message="this is no condition"),
+    BeforeValidator(_always),
+]
+
+All.model_rebuild()
+AnyOf.model_rebuild()
+Not.model_rebuild()
+
+
+def evaluate(condition: Condition | None, facts: Facts) -> Held:
+    """Whether `condition` holds of `facts`, with the sentence that says why. No condition always holds."""
+    return Held(True, "always") if condition is None else condition.held(facts)
+
+
+def parts_of(condition: Condition | None) -> Iterator[Condition]:
+    """The condition and every condition inside it."""
+    if condition is None:
+        return
+    yield condition
+    if isinstance(condition, All):
+        inner: Sequence[Condition] = condition.all
+    elif isinstance(condition, AnyOf):
+        inner = condition.any
+    else:
+        inner = (condition.not_,) if isinstance(condition, Not) else ()
+    for part in inner:
+        yield from parts_of(part)
+
+
+def changes_at(windows: Sequence[Engaged], facts: Facts) -> datetime | None:
+    """The next instant at which the passing of time alone makes one of `windows` fail."""
+    ends = [end for _, end in (w.counted(facts) for w in windows) if end is not None]
+    return datetime.fromtimestamp(min(ends) / 1000, UTC) if ends else None

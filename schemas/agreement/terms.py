@@ -1,0 +1,327 @@
+"""The text of an agreement as typed data: what both departments signed, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.agreement.calendars import Calendar
+from schemas.agreement.conditions import Condition, Number, Part, Value, as_number
+from schemas.agreement.durations import Length, PositiveLength
+from schemas.events.alerting import AlertKind
+from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, RuleId, TeamId
+from schemas.personal import looks_personal
+from schemas.vocabulary import AttributeName, Because, NonPersonalText, Reason, Slug
+
+
+class AttributeType(StrEnum):
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    TEXT = "text"
+    CHOICE = "choice"
+    BOOLEAN = "boolean"
+
+
+_TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Attribute(Part):
+    """What a submission may say of a lead. `personal` ones stay in the profile and no rule may ask for them."""
+
+    type: AttributeType
+    title: Because = Because("")
+    personal: bool = False
+    minimum: Number | None = None
+    maximum: Number | None = None
+    choices: tuple[NonPersonalText, ...] = ()
+
+    @model_validator(mode="after")
+    def _choices_fit(self) -> Attribute:
+        if (self.type is AttributeType.CHOICE) != bool(self.choices):
+            raise PydanticCustomError("bad_choices", "choices are given exactly for the type choice")
+        return self
+
+    def read(self, value: object) -> bool | int | Decimal | str:
+        """`value`, as a form or an API call says it, as this attribute's type. Raises ValueError with a sentence."""
+        if self.type is AttributeType.BOOLEAN:
+            truth = value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower())
+            if truth is None:
+                raise ValueError("this is neither true nor false")
+            return truth
+        if self.type in (AttributeType.INTEGER, AttributeType.DECIMAL):
+            return self._number(value)
+        text = " ".join(str(value).split())
+        if self.type is AttributeType.CHOICE:
+            if text not in self.choices:
+                raise ValueError(f"this is none of {', '.join(self.choices)}")
+            return text
+        if len(text) > 200 or (not self.personal and looks_personal(text)):
+            raise ValueError("this is longer than 200 characters or looks like somebody's address or telephone number")
+        return text
+
+    def _number(self, value: object) -> int | Decimal:
+        number = as_number(value.strip() if isinstance(value, str) else value)
+        if number is None:
+            raise ValueError("this is no number")
+        if self.minimum is not None and number < self.minimum:
+            raise ValueError(f"this is below {self.minimum}")
+        if self.maximum is not None and number > self.maximum:
+            raise ValueError(f"this is above {self.maximum}")
+        if self.type is AttributeType.DECIMAL:
+            return number
+        if number != int(number):
+            raise ValueError("this is no whole number")
+        return int(number)
+
+
+def _points(value: Any) -> Any:
+    number = as_number(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else None
+    if number is None or abs(number) > 100_000 or int(number.as_tuple().exponent) < -6:
+        raise PydanticCustomError(
+            "bad_number", "{value} is no number of points (at most 100000, six decimal places)", {"value": repr(value)[:80]}
+        )
+    return number
+
+
+RulePoints = Annotated[Decimal, BeforeValidator(_points)]
+
+
+class ScoringRule(Part):
+    """So many points, each time the score is reckoned and `when` holds."""
+
+    id: RuleId
+    points: RulePoints
+    when: Condition | None = None
+    because: Because
+
+
+class Grades(Part):
+    """From which points on a letter (fit) or number (engagement) is earned; below all of them it is D or 4."""
+
+    letters: Mapping[Literal["A", "B", "C"], RulePoints] = {}
+    numbers: Mapping[Literal["1", "2", "3"], RulePoints] = {}
+
+    @field_validator("numbers", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class Scoring(Part):
+    fit: tuple[ScoringRule, ...] = ()
+    engagement: tuple[ScoringRule, ...] = ()
+    grades: Grades = Grades()
+
+
+class VerdictKind(StrEnum):
+    QUALIFIED = "qualified"
+    NURTURED = "nurtured"
+    DISQUALIFIED = "disqualified"
+
+
+class DefinitionRule(Part):
+    id: RuleId
+    verdict: VerdictKind
+    when: Condition | None = None
+    because: Because
+
+
+class Team(Part):
+    title: Because = Because("")
+
+
+class PoolMode(StrEnum):
+    FAIR = "fair"
+    CLAIM = "claim"
+
+
+class Pool(Part):
+    """Reps of one team with one role. `fair`: the rules choose; `claim`: a rep takes the lead himself."""
+
+    team: TeamId
+    role: RoleId = RoleId("sdr")
+    mode: PoolMode = PoolMode.FAIR
+    title: Because = Because("")
+
+
+class RoutingRule(Part):
+    """Where a lead goes. Without `role` it is asked for leads of every role."""
+
+    id: RuleId
+    pool: PoolId
+    role: RoleId | None = None
+    when: Condition | None = None
+    because: Because
+
+
+class ActionWord(StrEnum):
+    """The actions by which a clock can be met."""
+
+    ACCEPTED = "accepted"
+    ATTEMPTED = "attempted"
+    CONNECTED = "connected"
+    MEETING = "meeting"
+    NOTED = "noted"
+    NEXT_STEP = "next_step"
+    OPPORTUNITY = "opportunity"
+    HANDED_OVER = "handed_over"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    WON = "won"
+    LOST = "lost"
+
+
+class ClockStart(StrEnum):
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+
+
+class BreachAnswer(StrEnum):
+    REASSIGN = "reassign"
+    ALERT = "alert"
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _in_order(value: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(value)))
+
+
+class Clock(Part):
+    """A promise with a deadline, for every assignment."""
+
+    id: ClockName
+    title: Because = Because("")
+    starts_on: ClockStart = ClockStart.ASSIGNED
+    met_by: Annotated[tuple[ActionWord, ...], Field(min_length=1)]
+    within: PositiveLength
+    calendar: CalendarId
+    warn_at: tuple[Share, ...] = ()
+    on_breach: BreachAnswer = BreachAnswer.ALERT
+
+    @field_validator("warn_at")
+    @classmethod
+    def _sorted(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return _in_order(value)
+
+
+class ReasonUse(StrEnum):
+    REJECT = "reject"
+    RECYCLE = "recycle"
+    LOSE = "lose"
+    HAND_OVER = "hand_over"
+    REASSIGN = "reassign"
+    SUPPRESS = "suppress"
+
+
+class Rest(Part):
+    """How long a recycled lead waits, in which stream, and what wakes it earlier."""
+
+    after: PositiveLength
+    stream: Slug = Slug("nurture")
+    wakes_on: tuple[Slug, ...] = ()
+
+
+class Recycle(Part):
+    recycle: Rest
+
+
+class Otherwise(StrEnum):
+    """What else a reason can lead to. `stay`: the lead stays as it is (lost)."""
+
+    REROUTE = "reroute"
+    RETIRE = "retire"
+    STAY = "stay"
+
+
+def _consequence(value: Any) -> str:
+    return "<recycle>" if isinstance(value, dict | Recycle) else "<word>"
+
+
+Consequence = Annotated[
+    Annotated[Recycle, Tag("<recycle>")] | Annotated[Otherwise, Tag("<word>")], Discriminator(_consequence)
+]
+
+
+class ReasonTerms(Part):
+    """A reason that a person may give, for which actions, and what follows from it."""
+
+    id: Reason
+    title: Because
+    for_: Annotated[tuple[ReasonUse, ...], Field(min_length=1)] = Field(alias="for")
+    then: Consequence = Otherwise.STAY
+
+    def allows(self, use: ReasonUse) -> bool:
+        """Whether it may be given for this."""
+        return use in self.for_
+
+
+class Recycling(Part):
+    """`cycles_at_most`: passes through the loop before a lead is retired. `otherwise`: what a reason without terms means."""
+
+    cycles_at_most: Annotated[int, Field(ge=1, le=1000)] = 3
+    otherwise: Rest = Rest.model_validate({"after": "90d", "stream": "nurture"})
+
+
+class Channel(Part):
+    """Where alerts go: an apprise URL. `${NAME}` in it is taken from the environment by the sender.
+
+    `gather`: alerts of that long go out as one message.
+    """
+
+    url: Annotated[str, Field(min_length=1, max_length=2000)]
+    title: Because = Because("")
+    gather: Length = timedelta()
+
+
+class Alert(Part):
+    """Tell these channels when this happens; with `clocks` or `teams` only for those."""
+
+    on: AlertKind
+    to: Annotated[tuple[RecipientId, ...], Field(min_length=1)]
+    clocks: tuple[ClockName, ...] = ()
+    teams: tuple[TeamId, ...] = ()
+
+
+class Form(Part):
+    """A form: its thank-you page, what it says of every lead, and which of its fields are attributes of another name."""
+
+    title: Because = Because("")
+    thanks: Annotated[str, Field(max_length=2000)] | None = None
+    attributes: Mapping[AttributeName, Value] = {}
+    fields: Mapping[str, AttributeName] = {}
+
+
+class Intake(Part):
+    """`repeat_window`: an equal submission within this time is the same submission."""
+
+    repeat_window: Length = timedelta(hours=1)
+
+
+class Terms(Part):
+    """A whole agreement."""
+
+    name: AgreementName
+    title: Because = Because("")
+    attributes: Mapping[AttributeName, Attribute] = {}
+    engagements: tuple[Slug, ...] = ()
+    intake: Intake = Intake()
+    forms: Mapping[FormId, Form] = {}
+    scoring: Scoring = Scoring()
+    definition: tuple[DefinitionRule, ...]
+    teams: Mapping[TeamId, Team]
+    pools: Mapping[PoolId, Pool]
+    routing: tuple[RoutingRule, ...]
+    calendars: Mapping[CalendarId, Calendar] = {}
+    clocks: tuple[Clock, ...] = ()
+    reasons: tuple[ReasonTerms, ...]
+    recycling: Recycling = Recycling()
+    channels: Mapping[RecipientId, Channel] = {}
+    alerts: tuple[Alert, ...] = ()
