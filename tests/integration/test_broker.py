@@ -116,7 +116,8 @@ async def test_a_broker_whose_starter_was_killed_is_adopted(
         sys.executable,
         "-c",
         "import asyncio, sys; from services.console.broker import EmbeddedBroker\n"
-        "broker = EmbeddedBroker(sys.argv[1]); asyncio.run(broker.start()); print(broker.pid, flush=True); sys.stdin.read()",
+        "broker = EmbeddedBroker(sys.argv[1]); asyncio.run(broker.start())\n"
+        "print(broker.pid, flush=True); sys.stdin.read()",
         folder_of(tmp_path),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -260,8 +261,7 @@ async def test_with_none_of_the_three_ways_all_are_named(tmp_path: Path, bare: d
 @pytest.mark.slow
 def test_two_who_fetch_the_jars_at_once_fetch_them_once_and_damage_is_repaired(tmp_path: Path) -> None:
     environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", "from services.console.broker.docker import engine_version
-from services.console.broker.jars import main; raise SystemExit(main())"]
+    command = [sys.executable, "-c", "from services.console.broker.jars import main; raise SystemExit(main())"]
     both = [
         subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True),
         subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True),
