@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import apprise
 from apprise.plugins.email.base import NotifyEmail
-from apprise.exception import AppriseException
 from apprise.plugins.email.common import EmailMessage
 from apprise.plugins.email.smtp import AppriseSMTPController
 
@@ -49,7 +48,7 @@ def expand(url: str, environment: Mapping[str, str]) -> str:
 
 @dataclass
 class Channel:
-    """One address that messages go to. Remembers who of a mail's recipients has it, so that a retry tells only the others."""
+    """One address that messages go to. It knows who of a mail's recipients has it: a retry tells only the others."""
 
     plugin: apprise.NotifyBase
     _told: set[tuple[str, str]] = field(default_factory=set)
@@ -66,63 +65,66 @@ class Channel:
 
     def deliver(self, message: Message) -> None:
         """Deliver, in the calling thread, within the plugin's own time limits. Raises NotDelivered."""
-        if isinstance(self.plugin, NotifyEmail):
-            self._mail(self.plugin, message)
-            return
-        if self.plugin.schema in _WEBHOOKS and hasattr(self.plugin, "headers"):
-            self.plugin.headers["webhook-id"] = message.alert_id
-        if not self.plugin.notify(body=message.body, title=message.subject, body_format=apprise.NotifyFormat.TEXT):
+        try:
+            if isinstance(self.plugin, NotifyEmail):
+                self._mail(self.plugin, message)
+            else:
+                self._notify(self.plugin, message)
+        except NotDelivered:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin is other people's code and may raise anything
+            raise NotDelivered(f"the attempt broke off: {type(error).__name__}") from error
+
+    def _notify(self, plugin: apprise.NotifyBase, message: Message) -> None:
+        if plugin.schema in _WEBHOOKS and hasattr(plugin, "headers"):
+            plugin.headers["webhook-id"] = message.alert_id
+        if not plugin.notify(body=message.body, title=message.subject, body_format=apprise.NotifyFormat.TEXT):
             raise NotDelivered("the receiver did not accept it")
 
     def _mail(self, plugin: NotifyEmail, message: Message) -> None:
-        """apprise's own mail, but with our Message-ID: its plugin gives every attempt a new one and offers no way around."""
-        try:
-            with AppriseSMTPController(
-                host=plugin.smtp_host,
-                port=plugin.port,
-                secure_mode=plugin.secure_mode,
-                user=plugin.user,
-                password=plugin.password,
-                verify_certificate=plugin.verify_certificate,
-                socket_connect_timeout=plugin.socket_connect_timeout,
-            ) as smtp:
-                for mail in self._mails(plugin, message):
-                    if (message.alert_id, mail.recipient) in self._told:
-                        continue
-                    if not smtp.sendmail(plugin.from_addr[1], mail.to_addrs, mail.body):
-                        raise NotDelivered("the mail server refused a recipient")
-                    self._told.add((message.alert_id, mail.recipient))
-        except (OSError, RuntimeError, AppriseException) as error:
-            if isinstance(error, NotDelivered):
-                raise
-            raise NotDelivered(f"the mail server did not take it: {type(error).__name__}") from error
+        """apprise's own mail, but with our Message-ID: its plugin makes a new one at every attempt, come what may."""
+        with AppriseSMTPController(
+            host=plugin.smtp_host,
+            port=plugin.port or 0,
+            secure_mode=str(plugin.secure_mode),
+            user=plugin.user,
+            password=plugin.password,
+            verify_certificate=plugin.verify_certificate,
+            socket_connect_timeout=plugin.socket_connect_timeout,
+        ) as smtp:
+            for mail in self._mails(plugin, message):
+                if (message.alert_id, mail.recipient) in self._told:
+                    continue
+                if not smtp.sendmail(
+                    str(plugin.from_addr[1]), mail.to_addrs, _with_id(str(mail.body), message.message_id)
+                ):
+                    raise NotDelivered("the mail server refused a recipient")
+                self._told.add((message.alert_id, mail.recipient))
         self._told = {(alert, who) for alert, who in self._told if alert != message.alert_id}
 
     def _mails(self, plugin: NotifyEmail, message: Message) -> list[EmailMessage]:
-        prepared = NotifyEmail.prepare_emails(
-            subject=message.subject,
-            body=message.body,
-            notify_format=apprise.NotifyFormat.TEXT,
-            from_addr=plugin.from_addr,
-            to=plugin.targets,
-            cc=plugin.cc,
-            bcc=plugin.bcc,
-            reply_to=plugin.reply_to,
-            smtp_host=plugin.smtp_host,
-            headers={"X-Application": "leadloop", "Auto-Submitted": "auto-generated", **plugin.headers},
-            names=plugin.names,
-            pgp=plugin.pgp,
-            pgp_mode=plugin.pgp_mode,
-            tzinfo=plugin.tzinfo,
+        return list(
+            NotifyEmail.prepare_emails(
+                subject=message.subject,
+                body=message.body,
+                notify_format=apprise.NotifyFormat.TEXT,
+                from_addr=plugin.from_addr,
+                to=plugin.targets,
+                cc=plugin.cc,
+                bcc=plugin.bcc,
+                reply_to=plugin.reply_to,
+                smtp_host=plugin.smtp_host,
+                headers={"X-Application": "leadloop", "Auto-Submitted": "auto-generated", **plugin.headers},
+                names=plugin.names,
+                pgp=plugin.pgp,
+                pgp_mode=plugin.pgp_mode,
+                tzinfo=plugin.tzinfo,
+            )
         )
-        return [_with_id(mail, message.message_id) for mail in prepared]
 
 
-def _with_id(mail: EmailMessage, message_id: str) -> EmailMessage:
+def _with_id(mail: str, message_id: str) -> str:
     """The mail with this Message-ID in place of the one that was made for it."""
-    head, separator, rest = mail.body.partition("\n\n")
-    replaced, count = _MESSAGE_ID.subn(f"Message-ID: {message_id}", head)
-    if count == 0:
-        replaced = f"{head}\nMessage-ID: {message_id}"
-    mail.body = replaced + separator + rest
-    return mail
+    head, separator, rest = mail.partition("\n\n")
+    without = _MESSAGE_ID.sub("", head).replace("\n\n", "\n").strip("\n")
+    return f"{without}\nMessage-ID: {message_id}{separator}{rest}"

@@ -1,4 +1,4 @@
-"""The words of a message: subject and body from sandboxed templates. They hold ids, times and reasons, never a person."""
+"""The words of a message: subject and body from sandboxed templates; ids, times and reasons, never a person."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ class Pending:
     def __init__(self, position: int) -> None:
         self.position = position
         """The next offset to be read."""
+        self.owned = True
+        """False once the partition goes to another process: then nothing new is begun."""
         self._owed: dict[AlertId, Owed] = {}
         self._settled: dict[AlertId, None] = {}
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -31,15 +32,19 @@ from services.alerting.delivery import Channel, ChannelUnusable, NotDelivered, e
 from services.alerting.message import Message, Writer
 from services.alerting.pending import Owed, Pending
 from services.runtime.appending import BrokerAway
-from services.runtime.main import Running
 from services.runtime.metrics import DELIVERIES
 from services.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from services.runtime.main import Running
 
 log = structlog.get_logger(__name__)
 
 _PART = "alerts sender"
 _MATTERS = frozenset(e.type_name() for e in (AlertReleased, AlertSent, AlertFailed))
 _COMMIT_EVERY_SECONDS = 1.0
+_LAST_ATTEMPT_SECONDS = 5.0
+"""How long an attempt under way is waited for when a partition goes, or the service stops (it has ten seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,9 @@ class Sender:
         self._ends: dict[TopicPartition, int] = {}
         """Up to where a partition must be read before anything of it is delivered."""
         self._at_work: dict[tuple[TopicPartition, RecipientId], asyncio.Task[None]] = {}
-        self._channels: dict[str, Channel] = {}
+        self._resting: set[asyncio.Task[Any]] = set()
+        """Those of them that only wait for their next attempt."""
+        self._channels: dict[tuple[RecipientId, str], Channel] = {}
         self._committed: dict[TopicPartition, int] = {}
 
     @asynccontextmanager
@@ -122,12 +129,15 @@ class Sender:
             heartbeat_interval_ms=max(1, session_ms // 3),
         )
         consumer.subscribe(
-            [self._settings.topic(ALERTS)], listener=_Ownership(lambda: self._commit(consumer), self._forget)
+            [self._settings.topic(ALERTS)],
+            listener=_Ownership(partial(self._revoked, consumer)),
         )
-        await consumer.start()
         try:
+            await consumer.start()
             yield consumer
         finally:
+            await self._let_go(list(self._pending))
+            await self._commit(consumer)
             self._forget(list(self._pending))
             async with asyncio.timeout(5):
                 await consumer.stop()
@@ -147,7 +157,7 @@ class Sender:
                 committed_at = asyncio.get_running_loop().time()
 
     async def _meet(self, consumer: AIOKafkaConsumer) -> None:
-        """Begin with the partitions that were assigned since: nothing of them is delivered before all of it is known."""
+        """Begin with partitions newly assigned: nothing of them is delivered before all of it is known."""
         new = [tp for tp in consumer.assignment() if tp not in self._pending]
         if not new:
             if self._pending and self._ends.keys() <= self._pending.keys() and self._all_known():
@@ -164,13 +174,31 @@ class Sender:
     def _all_known(self) -> bool:
         return all(self._pending[tp].position >= end for tp, end in self._ends.items() if tp in self._pending)
 
+    async def _let_go(self, partitions: Iterable[TopicPartition]) -> None:
+        """Stop delivering what these owe. An attempt under way may end, else the next owner repeats it."""
+        gone = set(partitions)
+        for tp in gone:
+            if (pending := self._pending.get(tp)) is not None:
+                pending.owned = False
+        tasks = {task for (tp, _), task in self._at_work.items() if tp in gone}
+        for task in tasks & self._resting:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_LAST_ATTEMPT_SECONDS)
+            for task in late:
+                task.cancel()
+
+    async def _revoked(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
+        gone = list(partitions)
+        await self._let_go(gone)
+        await self._commit(consumer)
+        self._forget(gone)
+
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in partitions:
             self._pending.pop(tp, None)
             self._ends.pop(tp, None)
             self._committed.pop(tp, None)
-            for key in [k for k in self._at_work if k[0] == tp]:
-                self._at_work.pop(key).cancel()
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         where = {tp: p.committable for tp, p in self._pending.items() if p.position >= self._ends[tp]}
@@ -194,7 +222,7 @@ class Sender:
                 if (tp, recipient) not in self._at_work:
                     task = asyncio.create_task(self._work_off(tp, pending, recipient), name=f"alerts to {recipient}")
                     self._at_work[tp, recipient] = task
-                    task.add_done_callback(lambda done, key=(tp, recipient): self._finished(key, done))
+                    task.add_done_callback(partial(self._finished, (tp, recipient)))
 
     def _finished(self, key: tuple[TopicPartition, RecipientId], task: asyncio.Task[None]) -> None:
         if self._at_work.get(key) is task:
@@ -204,16 +232,17 @@ class Sender:
 
     async def _work_off(self, tp: TopicPartition, pending: Pending, recipient: RecipientId) -> None:
         """What one recipient is owed, one message after the other."""
-        while (owed := pending.first(recipient)) is not None:
-            answer = await self._one(owed)
-            await self._say(answer, owed.envelope)
-            pending.settle(owed.released.alert_id)
+        while pending.owned and (owed := pending.first(recipient)) is not None:
+            answer = await self._one(owed, pending)
+            if answer is not None:
+                await self._say(answer, owed.envelope)
+                pending.settle(owed.released.alert_id)
 
-    async def _one(self, owed: Owed) -> AlertSent | AlertFailed:
-        """Deliver one message, again and again until it is delivered or the patience ends."""
+    async def _one(self, owed: Owed, pending: Pending) -> AlertSent | AlertFailed | None:
+        """Deliver one message, again until it is delivered or the patience ends; none: it is no longer ours."""
         message = self._writer.write(owed.released)
         attempt = 0
-        while True:
+        while pending.owned:
             attempt += 1
             try:
                 await self._attempt(owed.released.recipient, message)
@@ -230,7 +259,7 @@ class Sender:
                 )
                 if attempt >= self._patience.attempts:
                     return self._failed(owed, attempt, f"{error}, {attempt} times")
-                await asyncio.sleep(self._patience.after(attempt))
+                await self._rest(attempt)
             else:
                 DELIVERIES.labels("sent").inc()
                 log.info("delivered", alert_id=message.alert_id, recipient=owed.released.recipient, attempt=attempt)
@@ -241,15 +270,26 @@ class Sender:
                     sent_at=datetime.now(UTC),
                 )
 
+        return None
+
+    async def _rest(self, attempt: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._resting.add(task)
+        try:
+            await asyncio.sleep(self._patience.after(attempt))
+        finally:
+            self._resting.discard(task)
+
     async def _attempt(self, recipient: RecipientId, message: Message) -> None:
         await self._running.agreements.fresh()
         terms = self._running.agreements.in_force(datetime.now(UTC)).channels.get(recipient)
         if terms is None:
             raise ChannelUnusable("the agreement in force has no channel of this name: add it under channels")
         url = expand(terms.url, self._environment)
-        if url not in self._channels:
-            self._channels[url] = Channel.at(url)
-        await asyncio.to_thread(self._channels[url].deliver, message)
+        if (recipient, url) not in self._channels:
+            self._channels[recipient, url] = Channel.at(url)
+        await asyncio.to_thread(self._channels[recipient, url].deliver, message)
 
     def _failed(self, owed: Owed, attempts: int, because: str) -> AlertFailed:
         DELIVERIES.labels("given_up").inc()
@@ -277,14 +317,13 @@ class Sender:
 
 
 class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Commits and forgets what is taken away."""
+    """Tells the sender what is taken away."""
 
-    def __init__(self, commit: Callable[[], Any], forget: Callable[[Iterable[TopicPartition]], None]) -> None:
-        self._commit, self._forget = commit, forget
+    def __init__(self, revoked: Callable[[Iterable[TopicPartition]], Awaitable[None]]) -> None:
+        self._revoked = revoked
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._commit()
-        self._forget(revoked)
+        await self._revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Nothing yet: the reader meets them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 KEPT = 64
-"""A lead has few alerts open at a time; older ones cannot be asked for again but by replaying a dead letter of long ago."""
+"""A lead has few alerts open at a time; only a dead letter replayed after so many more could ask for one again."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
