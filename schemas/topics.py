@@ -87,6 +87,7 @@ REGISTRY: tuple[Entry, ...] = (
     *_entries("console", AGREEMENTS, _ALL + " alerting", console.AgreementProposed, console.AgreementApproved, console.AgreementPublished),
     Entry(runtime.TimerDue, "runtime", (LEADS, TEAMS, ALERTS), frozenset(["scoring", "routing", "sla", "recycling", "alerting"])),
     *_entries("runtime", DEAD_LETTERS, "console feedback", runtime.DeadLettered),
+    *_entries("console", DEAD_LETTERS, "console feedback", console.DeadLetterClosed),
 )
 
 
