@@ -45,7 +45,7 @@ def configuration(topic: Topic) -> dict[str, str]:
 def new_topics(settings: Settings) -> list[NewTopic]:
     """Every topic of the registry, as the broker is asked to make it."""
     return [
-        NewTopic(settings.topic(t), settings.partitions_of(t), -1, topic_configs=configuration(t)) for t in TOPICS
+        NewTopic(settings.topic(t), settings.partitions_of(t), -1, {}, configuration(t)) for t in TOPICS
     ]
 
 

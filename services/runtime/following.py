@@ -1,0 +1,97 @@
+"""Following topics to their end and beyond with a plain consumer: partitions assigned by hand, positions kept by the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.topics import Topic
+from schemas.wire import Record
+from services.runtime.settings import Settings
+
+Place = tuple[str, int]
+"""(topic's name in the registry, partition)"""
+
+_IDLE_MS = 1000
+_PROOF_SECONDS = 5.0
+"""While nothing comes, the broker is asked this often whether it is there at all."""
+_ANSWER_SECONDS = 5.0
+_FETCH_BYTES = 4 * 1024 * 1024
+
+
+class Follower:
+    """A consumer of all partitions of some topics, and a second connection that asks for their ends.
+
+    Two connections, because a broker answers one after the other what comes over one, and a fetch that waits for news would
+    hold up the question where the end is for half a second.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[Topic], begin: Mapping[Place, int]) -> None:
+        """begin: for every partition of the topics, the offset of the first record to take."""
+        self._settings, self._begin = settings, dict(begin)
+        self._names = {settings.topic(t): t.name for t in topics}
+        self._partitions = {(t.name, p): TopicPartition(settings.topic(t), p) for t in topics for p in range(settings.partitions_of(t))}
+        self._proved_at = time.monotonic()
+
+    async def __aenter__(self) -> Follower:
+        """Connect. Raises KafkaError if no broker answers."""
+        self._consumer, self._asker = self._client(), self._client()
+        try:
+            await self._consumer.start()
+            await self._asker.start()
+            self._consumer.assign(list(self._partitions.values()))
+            for place, partition in self._partitions.items():
+                self._consumer.seek(partition, self._begin[place])
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for client in (self._consumer, self._asker):
+            async with asyncio.timeout(10):
+                await client.stop()
+
+    async def take(self, most: int) -> list[Record]:
+        """What waits, at most so many records, each partition in its order; an empty list after a second of silence.
+
+        Raises TimeoutError or KafkaError when the broker is away.
+        """
+        fetched = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=most)
+        if not fetched:
+            if time.monotonic() - self._proved_at > _PROOF_SECONDS:
+                await self.ends([next(iter(self._partitions))])
+            return []
+        self._proved_at = time.monotonic()
+        return [
+            Record(
+                self._names[partition.topic], partition.partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC),
+                r.key, r.value, r.headers,
+            )
+            for partition, records in fetched.items()
+            for r in records
+        ]
+
+    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The offset after the last record of each partition, as of now. Raises TimeoutError or KafkaError."""
+        partitions = {self._partitions[place]: place for place in places}
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            ends = await self._asker.end_offsets(list(partitions))
+        self._proved_at = time.monotonic()
+        return {partitions[partition]: end for partition, end in ends.items()}
+
+    async def positions(self) -> dict[Place, int]:
+        """Where the consumer is, also past offsets that hold no record (compacted away)."""
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return {place: await self._consumer.position(partition) for place, partition in self._partitions.items()}
+
+    def _client(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_FETCH_BYTES, client_id=f"{self._settings.namespace}.tail",
+        )

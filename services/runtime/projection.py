@@ -1,0 +1,433 @@
+"""Ordered projection of topics into a database: rows and positions in one transaction; the log is the truth, the rows follow.
+
+What a projection says because of what it read (`statuses`) is appended and acknowledged before the commit. After a crash
+the last transaction's records are read again, and what was said is said again with the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+import structlog
+from aiokafka.errors import KafkaError
+
+from schemas import topics
+from schemas.base import Event
+from schemas.events.runtime import DeadLettered
+from schemas.topics import LEADS, Topic
+from schemas.wire import Envelope, Record, decode
+from services.runtime.database import Database
+from services.runtime.dead_letters import Share
+from services.runtime.following import Follower, Place
+from services.runtime.health import Health
+from services.runtime.metrics import DEAD_LETTERED, PROJECTED, PROJECTION_SECONDS
+from services.runtime.positions import Positions, Vector
+from services.runtime.projected_words import Announcement, Herald
+from services.runtime.settings import Settings
+from services.runtime.topics import TopicsRefused, incarnations, partition_of
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+RECORDS_A_TRANSACTION = 1000
+"""At most; what waits is taken, and nothing is waited for."""
+_BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_CHANGES_KEPT = 1000
+"""So many changes wait for a slow stream; beyond that it is sent to the database for what it missed."""
+
+
+class Behind(TimeoutError):
+    """The projection has not read as far as was asked in the time allowed."""
+
+
+class TooManyDeadLetters(RuntimeError):
+    """A large share of what is read cannot be read: that is a fault of this code, not of the data."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One record of a projection's topics, decoded when asked."""
+
+    record: Record
+    topic: Topic
+    incarnation: str
+
+    @cached_property
+    def type(self) -> str | None:
+        """The `ce_type` header."""
+        return self.record.type_name()
+
+    @cached_property
+    def key(self) -> str:
+        """The record's key; undecodable bytes become replacement characters."""
+        return (self.record.key or b"").decode(errors="replace")
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """What the record says about itself. Raises UndecodableRecord."""
+        return Envelope.parse(self.record.headers)
+
+    @cached_property
+    def event(self) -> Event:
+        """What it says. Raises UndecodableRecord."""
+        return decode(self.type, self.record.value)
+
+    @property
+    def tombstone(self) -> bool:
+        """Whether it deletes its key from a compacted topic."""
+        return self.record.value is None and self.topic.cleanup is topics.Cleanup.COMPACT
+
+    @property
+    def place(self) -> str:
+        """Where it stands, the same at every reading: what ids of answers to it are made of."""
+        return f"{self.topic.name}.{self.incarnation}.{self.record.partition}.{self.record.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One commit, as streams are told of it."""
+
+    upto: Positions
+    """What has been read, after the commit."""
+    announcements: tuple[Announcement, ...]
+    keys: frozenset[str]
+    """Keys of the records that were read."""
+    complete: bool
+    """False: there was more than is told here; the database has it."""
+
+
+class Surroundings(Protocol):
+    """What a projection needs of the process that it runs in (services.runtime.main.Running has it)."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def health(self) -> Health: ...
+
+
+class Projection(Protocol):
+    """Topics, tables, and what a record does to them."""
+
+    @property
+    def name(self) -> str:
+        """Also what its file or schema is called."""
+    @property
+    def version(self) -> int:
+        """To be raised when `apply` means something else by the same tables: they are then built anew."""
+    @property
+    def topics(self) -> tuple[Topic, ...]: ...
+    @property
+    def metadata(self) -> sa.MetaData: ...
+    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement]:
+        """Write what the records mean. In one transaction, in a worker thread; may be called again after a rollback.
+
+        Records of one partition come in its order. An exception stops the projection: nothing is skipped.
+        """
+
+
+positions_table = sa.Table(
+    "positions", sa.MetaData(),
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("next", sa.BigInteger, nullable=False),
+)
+_MOVE = (
+    sa.update(positions_table)
+    .where(positions_table.c.topic == sa.bindparam("of_topic"), positions_table.c.partition == sa.bindparam("of_partition"))
+    .values(next=sa.bindparam("to"))
+)
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One reader of `changes`."""
+
+    waiting: deque[Changed] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, changed: Changed) -> None:
+        if len(self.waiting) >= _CHANGES_KEPT:
+            self.waiting.clear()
+            changed = Changed(changed.upto, (), frozenset(), complete=False)
+        self.waiting.append(changed)
+        self.wake.set()
+
+
+class ProjectionRunner:
+    """Runs one projection while it is entered; answers how far it is, and reads from its database."""
+
+    def __init__(self, projection: Projection, running: Surroundings) -> None:
+        self.projection = projection
+        self._settings, self._health = running.settings, running.health
+        self._by_name = {t.name: t for t in projection.topics}
+        self.database = Database(
+            self._settings.database(projection.name), f"{self._settings.namespace}_{projection.name}", projection.version,
+            _with_positions(projection.metadata), durable=False,
+        )
+        self._reached: dict[Place, int] = {}
+        self._waiters: dict[Place, list[tuple[int, asyncio.Future[None]]]] = {}
+        self._streams: set[_Stream] = set()
+        self._caught_up = asyncio.Event()
+        self._share = Share(self._settings.dead_letter_share)
+        self._part = f"projection {projection.name}"
+        self._herald = Herald(self._settings, running.service)
+        self._follower: Follower | None = None
+        self._committing = asyncio.Lock()
+        self.incarnations: dict[str, str] = {}
+        """Topic -> which making of it this is; known when ready."""
+
+    # -------------------------------------------------------------- life
+
+    async def __aenter__(self) -> ProjectionRunner:
+        """Begin to read. Returns at once: /readyz tells when it has caught up."""
+        self._health.expect(self._part, "it has not caught up with the log yet")
+        self._task = asyncio.create_task(self._run(), name=self._part)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        async with self._committing:  # what has begun is finished
+            self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.database.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has been at the log's end once since its start."""
+        return self._caught_up.is_set()
+
+    async def caught_up(self, timeout: float = 60.0) -> None:
+        """Wait until it has been at the log's end once since its start. Raises Behind."""
+        await self._within(timeout, self._caught_up.wait())
+
+    @property
+    def positions(self) -> Positions:
+        """What has been read and committed: the offset of the next record, by topic and partition."""
+        return dict(self._reached)
+
+    def vector(self, topic: Topic = LEADS) -> Vector:
+        """The positions in one topic, as a stream's event id."""
+        return Vector.of(self._reached, topic.name, self.incarnations[topic.name], self._settings.partitions_of(topic))
+
+    # -------------------------------------------------------------- asking
+
+    async def read(self, query: Callable[[sa.Connection], T]) -> T:
+        """Do `query` in a reader thread, on one state of the database. Raises Behind if it cannot be read now."""
+        if not self.incarnations:
+            raise Behind(f"The {self.projection.name} is starting: send the same again in a moment.")
+        try:
+            return await self.database.read(query)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            self.database.disconnect()
+            log.warning("database_does_not_answer", projection=self.projection.name, error=type(error).__name__)
+            raise Behind("The database does not answer: send the same again in a moment.") from error
+
+    async def read_to_end(self, key: str | None = None, topic: Topic = LEADS, timeout: float = 5.0) -> None:
+        """Wait until everything is read that was in the log (of the key's partition) when this was called. Raises Behind."""
+        number = self._settings.partitions_of(topic)
+        partitions = range(number) if key is None else [partition_of(key, number)]
+        await self._within(timeout, self._to_end(topic, partitions))
+
+    async def _to_end(self, topic: Topic, partitions: Sequence[int]) -> None:
+        if self._follower is None:
+            await self._caught_up.wait()
+        assert self._follower is not None
+        ends = await self._follower.ends([(topic.name, p) for p in partitions])
+        await asyncio.gather(*[self._until(place, end) for place, end in ends.items()])
+
+    async def wait_for(self, topic: Topic, partition: int, offset: int, timeout: float = 5.0) -> None:
+        """Wait until the record at `offset` is in the rows. Raises Behind."""
+        await self._within(timeout, self._until((topic.name, partition), offset + 1))
+
+    async def _within(self, timeout: float, awaited: Awaitable[object]) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await awaited
+        except (TimeoutError, KafkaError) as error:
+            raise Behind(
+                f"The {self.projection.name} has not caught up with the log within {timeout:g} s: send the same again in a moment."
+            ) from error
+
+    async def _until(self, place: Place, target: int) -> None:
+        if self._reached.get(place, 0) >= target:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(place, []).append((target, future))
+        await future
+
+    async def changes(self) -> AsyncIterator[Changed]:
+        """Every commit from now on. The first one comes at once, is not `complete` and says where now is."""
+        await self._caught_up.wait()
+        stream = _Stream()
+        self._streams.add(stream)
+        try:
+            yield Changed(self.positions, (), frozenset(), complete=False)
+            while True:
+                await stream.wake.wait()
+                stream.wake.clear()
+                while stream.waiting:
+                    yield stream.waiting.popleft()
+        finally:
+            self._streams.discard(stream)
+
+    # -------------------------------------------------------------- reading on
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._follow()
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing was acknowledged, and it is tried again
+                failures = failures + 1 if time.monotonic() - began < 30 else 1
+                self._follower = None
+                self._say_why(error)
+                self.database.disconnect()
+                await asyncio.sleep(_BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS)) - 1])
+
+    def _say_why(self, error: Exception) -> None:
+        name = self.projection.name
+        match error:
+            case sa.exc.OperationalError() | sa.exc.InterfaceError():
+                because = "the database does not answer"
+            case KafkaError() | TimeoutError() | OSError():
+                because = "the broker does not answer"
+            case TopicsRefused() | TooManyDeadLetters():
+                because = str(error)
+            case _:
+                because = f"{type(error).__name__} while reading the log; the log of this service has the details"
+                log.exception("projection_failed", projection=name)
+        log.warning("projection_waits", projection=name, because=because, error=type(error).__name__)
+        self._health.say(self._part, ok=False, because=f"{because}; nothing is acknowledged meanwhile, it is tried again")
+
+    async def _follow(self) -> None:
+        """Read from the database's positions on, for ever. Raises whatever stops it."""
+        await self.database.open()
+        async with asyncio.timeout(30):
+            known = await incarnations(self._settings, *self.projection.topics)
+        await self._set_out(known)
+        async with Follower(self._settings, self.projection.topics, self._reached) as follower, self._herald:
+            goal = await follower.ends(list(self._reached))
+            self._follower, arrived = follower, False
+            while True:
+                if not arrived and all(self._reached[place] >= end for place, end in goal.items()):
+                    await self._arrive()
+                    arrived = True
+                records = await follower.take(RECORDS_A_TRANSACTION)
+                if records:
+                    async with self._committing:
+                        await self._commit(records)
+                else:
+                    self._moved(await follower.positions())
+
+    async def _arrive(self) -> None:
+        for place in await self.database.delete_older():
+            log.info("deleted_older_tables", projection=self.projection.name, place=place)
+        self._caught_up.set()
+        self._health.say(self._part, ok=True)
+
+    async def _set_out(self, known: dict[str, str]) -> None:
+        """Take up the positions; a topic that was made anew makes the rows worthless."""
+
+        def stored(connection: sa.Connection) -> list[tuple[str, int, str, int]]:
+            return [(r.topic, r.partition, r.incarnation, r.next) for r in connection.execute(sa.select(positions_table))]
+
+        rows = await self.database.read(stored)
+        if any(known.get(topic) != incarnation for topic, _, incarnation, _ in rows):
+            log.warning("topics_were_made_anew", projection=self.projection.name)
+            await self.database.empty()
+            rows = []
+        begin = {(t.name, p): 0 for t in self.projection.topics for p in range(self._settings.partitions_of(t))}
+        missing = [
+            {"topic": t, "partition": p, "incarnation": known[t], "next": 0} for t, p in begin.keys() - {(r[0], r[1]) for r in rows}
+        ]
+        if missing:
+            await self.database.write(lambda connection: connection.execute(sa.insert(positions_table), missing))
+        self._reached = begin | {(topic, partition): position for topic, partition, _, position in rows}
+        self.incarnations = known
+
+    async def _commit(self, records: Sequence[Record]) -> None:
+        """One transaction: rows, then what is said, then the positions become durable with the rows."""
+        began = time.perf_counter()
+        upto = {(r.topic, r.partition): r.offset + 1 for r in records}
+        connection, fresh, announcements = await self.database.writing(lambda: self._apply(records, upto))
+        try:
+            if announcements:
+                await self._herald.say(announcements)
+            await self.database.writing(connection.commit)
+        finally:
+            await asyncio.shield(self.database.writing(connection.close))
+        self._moved(upto)
+        dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
+        DEAD_LETTERED.labels(self.projection.name).inc(dead)
+        PROJECTED.labels(self.projection.name).inc(len(records))
+        PROJECTION_SECONDS.labels(self.projection.name).observe(time.perf_counter() - began)
+        if self._streams:
+            keys = frozenset(i.key for i in fresh)
+            changed = Changed(self.positions, tuple(announcements), keys, complete=len(fresh) == len(records))
+            for stream in self._streams:
+                stream.tell(changed)
+
+    def _apply(
+        self, records: Sequence[Record], upto: Positions
+    ) -> tuple[sa.Connection, list[Incoming], Sequence[Announcement]]:
+        connection = self.database.begin()
+        try:
+            stored = {(r.topic, r.partition): r.next for r in connection.execute(sa.select(positions_table).with_for_update())}
+            fresh = [  # another process with the same database may have been here; and a commit may have gone through unseen
+                Incoming(r, self._by_name[r.topic], self.incarnations[r.topic])
+                for r in records if r.offset >= stored[r.topic, r.partition]
+            ]
+            announcements = self.projection.apply(connection, fresh) if fresh else ()
+            self._demand_readable(fresh, announcements)
+            moved = [{"of_topic": t, "of_partition": p, "to": n} for (t, p), n in upto.items() if n > stored[t, p]]
+            if moved:
+                connection.execute(_MOVE, moved)
+            return connection, fresh, announcements
+        except BaseException:
+            connection.rollback()
+            connection.close()
+            raise
+
+    def _demand_readable(self, fresh: Sequence[Incoming], announcements: Sequence[Announcement]) -> None:
+        dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
+        for number in range(len(fresh)):
+            self._share.count(dead=number < dead)
+        if self._share.exceeded:
+            raise TooManyDeadLetters(
+                f"{self._share.dead} of the last records could not be read: that looks like a fault of this code and not of the "
+                "data; deploy a version that can read them and start it again"
+            )
+
+    def _moved(self, upto: Positions) -> None:
+        for place, position in upto.items():
+            if position > self._reached[place]:
+                self._reached[place] = position
+                self._wake(place, position)
+
+    def _wake(self, place: Place, position: int) -> None:
+        waiting = [(target, future) for target, future in self._waiters.pop(place, ()) if not future.done()]
+        for target, future in waiting:
+            if target <= position:
+                future.set_result(None)
+        left = [(target, future) for target, future in waiting if target > position]
+        if left:
+            self._waiters[place] = left
+
+
+def _with_positions(metadata: sa.MetaData) -> sa.MetaData:
+    """The projection's tables and ours."""
+    together = sa.MetaData()
+    for table in (*metadata.sorted_tables, positions_table):
+        table.to_metadata(together)
+    return together
