@@ -72,7 +72,7 @@ class Channel:
                 self._notify(self.plugin, message)
         except NotDelivered:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin is other people's code and may raise anything
+        except Exception as error:  # a plugin is other people's code and may raise anything
             raise NotDelivered(f"the attempt broke off: {type(error).__name__}") from error
 
     def _notify(self, plugin: apprise.NotifyBase, message: Message) -> None:

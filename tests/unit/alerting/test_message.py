@@ -1,0 +1,72 @@
+"""The words of a message, and the addresses that it goes to."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.events.alerting import AlertReleased
+from schemas.ids import AlertId
+from services.alerting.app import RECIPIENT
+from services.alerting.delivery import Channel, ChannelUnusable, _with_id, expand
+from services.alerting.message import Writer
+from tests.unit.alerting.test_when import alert
+from tests.unit.alerting.world import Log
+
+
+def _released(number: int = 1) -> AlertReleased:
+    [released] = Log(RECIPIENT).append(alert(1))
+    return released.model_copy(update={"lines": released.lines * number, "alert_id": AlertId("alert.1" if number == 1 else "digest.1")})
+
+
+def test_a_message_says_what_happened_why_and_where_to_look() -> None:
+    message = Writer("http://desk.example:1234/").write(_released())
+
+    assert message.subject == "leadloop: a clock is running out, lead 4f5e2ad2"
+    assert message.body == (
+        "A clock is running out: lead 4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11\n"
+        "  Why: half of the clock has passed\n"
+        "  Rep: mira\n"
+        "  Clock: first-response\n"
+        "  Deadline: 2026-03-02 09:00:00 UTC\n"
+        "  Happened: 2026-03-02 09:00:00 UTC\n"
+        "  Open it: http://desk.example:1234/leads/4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11\n"
+        "\n"
+        "This message is alert.1; if it comes twice, it is the same one.\n"
+    )
+
+
+def test_a_digest_counts_and_shows_the_first_fifty() -> None:
+    message = Writer("").write(_released(60))
+
+    assert message.subject == "leadloop: 60 alerts (60 × a clock is running out)"
+    assert message.body.count("lead 4f5e2ad2-6b0f") == 50
+    assert "and 10 more" in message.body
+    assert "Open it" not in message.body
+
+
+def test_the_message_id_is_the_same_at_every_attempt() -> None:
+    writer = Writer("")
+
+    assert writer.write(_released()).message_id == writer.write(_released()).message_id == "<alert.1@leadloop>"
+
+
+def test_a_mail_has_exactly_one_message_id_and_it_is_ours() -> None:
+    mail = "Subject: s\nMessage-ID: <made@up\n folded>\nTo: x\n\nMessage-ID: in the text stays\n"
+
+    assert _with_id(mail, "<a@leadloop>") == "Subject: s\nTo: x\nMessage-ID: <a@leadloop>\n\nMessage-ID: in the text stays\n"
+
+
+def test_variables_come_from_the_environment() -> None:
+    assert expand("json://${HOST}:${PORT}/x", {"HOST": "localhost", "PORT": "1"}) == "json://localhost:1/x"
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(ChannelUnusable, match="the environment variable NOWHERE is not set"):
+        expand("${NOWHERE}", {})
+
+
+def test_an_address_that_nobody_understands_is_refused_without_being_quoted() -> None:
+    with pytest.raises(ChannelUnusable) as refused:
+        Channel.at("nonsense://secret-token")
+
+    assert "secret-token" not in str(refused.value)
