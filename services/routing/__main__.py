@@ -1,0 +1,5 @@
+"""Run routing: `python -m services.routing`."""
+
+from services.runtime.main import run_service
+
+run_service("routing")

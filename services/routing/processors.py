@@ -1,0 +1,45 @@
+"""The two processors of routing, as the runtime, a replay and the tests host them."""
+
+from __future__ import annotations
+
+from schemas.ids import ProcessorName
+from schemas.topics import LEADS, TEAMS
+from services.routing.lead import decide as lead
+from services.routing.lead.state import LeadRouting
+from services.routing.team import decide as team
+from services.routing.team.state import (
+    LINE,
+    OVER,
+    PLACE,
+    REP,
+    WAIT,
+    Line,
+    Over,
+    Place,
+    Rep,
+    TeamRouting,
+    Wait,
+    due,
+    touched_by_agreement,
+)
+from services.runtime.protocol import Processor
+
+LEAD: Processor[LeadRouting] = Processor(
+    name=ProcessorName("routing.lead"),
+    log=LEADS,
+    state=LeadRouting,
+    decide=lead.decide,
+    listens=lead.LISTENS,
+    follows_life=True,
+)
+
+TEAM: Processor[TeamRouting] = Processor(
+    name=ProcessorName("routing.team"),
+    log=TEAMS,
+    state=TeamRouting,
+    decide=team.decide,
+    listens=team.LISTENS,
+    due=due,
+    touched_by_agreement=touched_by_agreement,
+    parts={REP: Rep, PLACE: Place, WAIT: Wait, LINE: Line, OVER: Over},
+)
