@@ -1,0 +1,129 @@
+"""What one asks of a running loop: how it is, its topics, its audit, the journey of a lead."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.table import Table
+
+from services.console.audit import audit_of, deep_audit, is_clean, sentence
+from services.console.explain import find_lead, journey
+from services.console.house import SERVICES, state_of
+from services.console.installation import Installation
+from services.console.options import AsJson, Data, doors_of, folder_of, settings_by
+from services.console.ports import HOST
+from services.console.terminal import EXIT_REFUSED, out, say_json
+from services.console.topics import look_at_topics
+
+_STATE_COLOURS = {"ready": "green", "starting": "yellow", "pausing": "yellow", "refused": "red", "stopped": "red", "not running": "red"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (status, topics, audit, explain):
+        app.command()(command)
+
+
+def status(data: Data = None, as_json: AsJson = False) -> None:
+    """Say what runs, where its doors are, and whether each service is ready. Exits 1 when one is not."""
+    installation = Installation.find(folder_of(data))
+    state = state_of(installation)
+    workers = _workers(state) if state is not None else [{"name": service, "state": "not running"} for service in SERVICES]
+    ready = all(worker["state"] == "ready" for worker in workers)
+    if as_json:
+        addresses = {key: state[key] for key in ("kafka", "intake", "desk", "feedback", "pids", "supervisor")} if state else {}
+        say_json({"ready": ready, "data": str(installation.folder), **addresses, "workers": workers})
+    else:
+        _show_workers(workers)
+        if state is None:
+            out().print(f"nothing runs; start it: leadloop up --data {installation.folder}", markup=False)
+        else:
+            out().print(f"intake {state['intake']}   desk {state['desk']}   feedback {state['feedback']}   Kafka {state['kafka']}", markup=False)
+    if not ready:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _workers(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the supervisor has written down, corrected by what each service says of itself now."""
+    return [worker | _asked(worker) if worker["state"] in ("ready", "starting") else worker for worker in state["workers"]]
+
+
+def _asked(worker: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer = httpx.get(f"http://{HOST}:{worker['port']}/readyz", timeout=5)
+    except httpx.HTTPError:
+        return {"state": "starting", "because": "its door does not answer"}
+    if answer.status_code == httpx.codes.OK:
+        return {"state": "ready", "because": ""}
+    parts = answer.json().get("parts", {})
+    return {"state": "starting", "because": "; ".join(f"{name}: {part['because']}" for name, part in parts.items() if not part["ok"])}
+
+
+def _show_workers(workers: list[dict[str, Any]]) -> None:
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("service", "state", "pid", "port", "restarts", "because"):
+        table.add_column(column, overflow="fold")
+    for worker in workers:
+        colour = _STATE_COLOURS.get(worker["state"], "white")
+        rest = (str(worker.get(key) or "") for key in ("pid", "port", "restarts", "because"))
+        table.add_row(worker["name"], f"[{colour}]{worker['state']}[/]", *rest)
+    out().print(table)
+
+
+def topics(data: Data = None, as_json: AsJson = False) -> None:
+    """List the topics with their records. Exits 1 when one is missing or has another number of partitions."""
+    found = asyncio.run(look_at_topics(settings_by(data)))
+    if as_json:
+        say_json(found)
+    else:
+        table = Table(show_edge=False, pad_edge=False)
+        for column in ("topic", "key", "partitions", "records", "kept", "what"):
+            table.add_column(column, overflow="fold", justify="right" if column in ("partitions", "records") else "left")
+        for topic in found:
+            marked = topic["name"] if topic["well"] else f"[red]{topic['name']}[/]"
+            table.add_row(marked, topic["key"], str(topic["partitions"]), str(topic["records"]), topic["kept"], topic["what"])
+        out().print(table)
+    if not all(topic["well"] for topic in found):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def audit(
+    data: Data = None, as_json: AsJson = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read the whole log of every lead anew and compare the ledger with it.")] = False,
+) -> None:
+    """Say whether every lead is accounted for and none has two owners. Exits 1 when not."""
+    doors = doors_of(data)
+    found = audit_of(doors)
+    if deep:
+        found = found | {"deep": asyncio.run(deep_audit(settings_by(data), doors))}
+    if as_json:
+        say_json(found)
+    else:
+        out().print(sentence(found), style="green" if is_clean(found) else "red")
+        for status, number in sorted(found["by_status"].items(), key=lambda pair: -pair[1]):
+            out().print(f"{number:>7}  {status}", markup=False)
+        for fault in found.get("deep", {}).get("faults", ()):
+            out().print(fault, style="red", markup=False)
+    if not is_clean(found):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def explain(
+    lead: Annotated[str, typer.Argument(help="The lead's id, or its e-mail address or telephone number.")],
+    data: Data = None, as_json: AsJson = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also what changed nothing: timers, scores that stayed the same.")] = False,
+) -> None:
+    """Tell the whole journey of a lead in sentences, with times and reasons."""
+    doors = doors_of(data)
+    lead_id = find_lead(lead, data)
+    lead_now, events = doors.get("feedback", f"/v1/leads/{lead_id}"), doors.get("feedback", f"/v1/leads/{lead_id}/timeline")
+    told = journey(lead_now, events, everything)
+    if as_json:
+        say_json({"lead_id": lead_id, "now": lead_now, "journey": [{"at": line.at, "said": line.said, "void": line.void} for line in told]})
+        return
+    out().print(f"lead {lead_id}", style="bold", markup=False)
+    for line in told:
+        out().print(f"{line.at}  {line.said}", style="dim" if line.void else None, markup=False)
