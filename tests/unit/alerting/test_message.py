@@ -15,7 +15,9 @@ from tests.unit.alerting.world import Log
 
 def _released(number: int = 1) -> AlertReleased:
     [released] = Log(RECIPIENT).append(alert(1))
-    return released.model_copy(update={"lines": released.lines * number, "alert_id": AlertId("alert.1" if number == 1 else "digest.1")})
+    return released.model_copy(
+        update={"lines": released.lines * number, "alert_id": AlertId("alert.1" if number == 1 else "digest.1")}
+    )
 
 
 def test_a_message_says_what_happened_why_and_where_to_look() -> None:
@@ -53,7 +55,10 @@ def test_the_message_id_is_the_same_at_every_attempt() -> None:
 def test_a_mail_has_exactly_one_message_id_and_it_is_ours() -> None:
     mail = "Subject: s\nMessage-ID: <made@up\n folded>\nTo: x\n\nMessage-ID: in the text stays\n"
 
-    assert _with_id(mail, "<a@leadloop>") == "Subject: s\nTo: x\nMessage-ID: <a@leadloop>\n\nMessage-ID: in the text stays\n"
+    assert (
+        _with_id(mail, "<a@leadloop>")
+        == "Subject: s\nTo: x\nMessage-ID: <a@leadloop>\n\nMessage-ID: in the text stays\n"
+    )
 
 
 def test_variables_come_from_the_environment() -> None:

@@ -16,9 +16,17 @@ _GATHER = {'url: "${LEADLOOP_MANAGERS_URL}"': 'url: "${LEADLOOP_MANAGERS_URL}", 
 
 def alert(number: int) -> AlertRequested:
     return AlertRequested(
-        recipient=RecipientId("managers"), alert_id=AlertId(f"alert.{number}"), kind=AlertKind.CLOCK_WARNED,
-        lead_id=LeadId("4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11"), team_id=TeamId("sales"), rep_id=RepId("mira"), assignment_id=None,
-        clock=ClockName("first-response"), deadline_at=T0, happened_at=T0, because=Because("half of the clock has passed"),
+        recipient=RecipientId("managers"),
+        alert_id=AlertId(f"alert.{number}"),
+        kind=AlertKind.CLOCK_WARNED,
+        lead_id=LeadId("4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11"),
+        team_id=TeamId("sales"),
+        rep_id=RepId("mira"),
+        assignment_id=None,
+        clock=ClockName("first-response"),
+        deadline_at=T0,
+        happened_at=T0,
+        because=Because("half of the clock has passed"),
     )
 
 
@@ -37,7 +45,9 @@ def test_an_alert_is_released_at_once_under_its_own_id() -> None:
 def test_a_storm_becomes_one_digest_at_the_end_of_the_window() -> None:
     log = Log(RECIPIENT)
     at_once = [log.append(alert(n)) for n in range(MESSAGES_PER_WINDOW)]
-    held = [log.append(alert(n), after=timedelta(seconds=1)) for n in range(MESSAGES_PER_WINDOW, MESSAGES_PER_WINDOW + 30)]
+    held = [
+        log.append(alert(n), after=timedelta(seconds=1)) for n in range(MESSAGES_PER_WINDOW, MESSAGES_PER_WINDOW + 30)
+    ]
 
     assert all(len(said) == 1 for said in at_once)
     assert held == [[]] * 30

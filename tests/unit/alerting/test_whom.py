@@ -12,7 +12,19 @@ from schemas.events.intake import LeadSubmitted
 from schemas.events.routing import FromPool, LeadAssigned, LeadQueued, LeadRouted, QueueReason
 from schemas.events.scoring import LeadQualified
 from schemas.events.sla import AlertOnly, ClockBreached, ClockWarned, Reassign
-from schemas.ids import AgreementName, ClockId, ClockName, ContentDigest, LeadId, PoolId, RepId, RequestId, RuleId, SubmissionId, TeamId
+from schemas.ids import (
+    AgreementName,
+    ClockId,
+    ClockName,
+    ContentDigest,
+    LeadId,
+    PoolId,
+    RepId,
+    RequestId,
+    RuleId,
+    SubmissionId,
+    TeamId,
+)
 from schemas.vocabulary import Because, ByRep, Reason
 from services.alerting.app import LEAD
 from tests.unit.alerting.world import T0, Log, agreement
@@ -24,27 +36,67 @@ _SAID = {"agreement": AgreementName("default"), "agreement_version": 1}
 
 def _until_offered() -> list[Event]:
     return [
-        LeadSubmitted(lead_id=_LEAD, submission_id=SubmissionId("0d6c1b52-9a3e-5f47-8b21-6e5d4c3b2a19"),
-                      content=ContentDigest("a" * 64), submitted_at=T0),
-        LeadQualified(lead_id=_LEAD, judged_at=0, rule=RuleId("score"), because=Because("the score is 60"), score=Decimal(60),
-                      grade="A1", **_SAID),
-        LeadRouted(lead_id=_LEAD, epoch=1, request_id=_REQUEST, team_id=TeamId("sales"), ask=FromPool(pool_id=PoolId("inbound")),
-                   rule=RuleId("everyone"), because=Because("every other lead goes to inbound"), **_SAID),
+        LeadSubmitted(
+            lead_id=_LEAD,
+            submission_id=SubmissionId("0d6c1b52-9a3e-5f47-8b21-6e5d4c3b2a19"),
+            content=ContentDigest("a" * 64),
+            submitted_at=T0,
+        ),
+        LeadQualified(
+            lead_id=_LEAD,
+            judged_at=0,
+            rule=RuleId("score"),
+            because=Because("the score is 60"),
+            score=Decimal(60),
+            grade="A1",
+            **_SAID,
+        ),
+        LeadRouted(
+            lead_id=_LEAD,
+            epoch=1,
+            request_id=_REQUEST,
+            team_id=TeamId("sales"),
+            ask=FromPool(pool_id=PoolId("inbound")),
+            rule=RuleId("everyone"),
+            because=Because("every other lead goes to inbound"),
+            **_SAID,
+        ),
     ]
 
 
 def _assigned() -> LeadAssigned:
-    return LeadAssigned(lead_id=_LEAD, request_id=_REQUEST, team_id=TeamId("sales"), pool_id=PoolId("inbound"), rep_id=RepId("mira"),
-                        number=1, because=Because("mira is next"), **_SAID)
+    return LeadAssigned(
+        lead_id=_LEAD,
+        request_id=_REQUEST,
+        team_id=TeamId("sales"),
+        pool_id=PoolId("inbound"),
+        rep_id=RepId("mira"),
+        number=1,
+        because=Because("mira is next"),
+        **_SAID,
+    )
 
 
 def _queued(reason: QueueReason) -> LeadQueued:
-    return LeadQueued(lead_id=_LEAD, request_id=_REQUEST, team_id=TeamId("sales"), pool_id=PoolId("inbound"), reason=reason,
-                      because=Because("nobody of inbound is available"), **_SAID)
+    return LeadQueued(
+        lead_id=_LEAD,
+        request_id=_REQUEST,
+        team_id=TeamId("sales"),
+        pool_id=PoolId("inbound"),
+        reason=reason,
+        because=Because("nobody of inbound is available"),
+        **_SAID,
+    )
 
 
-_CLOCK = {"lead_id": _LEAD, "clock_id": ClockId("c1"), "clock": ClockName("first-response"), "assignment_id": _REQUEST,
-          "team_id": TeamId("sales"), "rep_id": RepId("mira")}
+_CLOCK = {
+    "lead_id": _LEAD,
+    "clock_id": ClockId("c1"),
+    "clock": ClockName("first-response"),
+    "assignment_id": _REQUEST,
+    "team_id": TeamId("sales"),
+    "rep_id": RepId("mira"),
+}
 
 
 def _warned(share: float = 0.5) -> ClockWarned:
@@ -52,7 +104,9 @@ def _warned(share: float = 0.5) -> ClockWarned:
 
 
 def _breached(**change: object) -> ClockBreached:
-    return ClockBreached(**{**_CLOCK, "deadline_at": T0 + timedelta(hours=4), "since": 4, "on_breach": Reassign(), **change})
+    return ClockBreached(
+        **{**_CLOCK, "deadline_at": T0 + timedelta(hours=4), "since": 4, "on_breach": Reassign(), **change}
+    )
 
 
 def _log(*more: Event, **replacements: str) -> Log:
@@ -93,7 +147,9 @@ def test_the_same_occasion_has_the_same_alert_id_in_every_run() -> None:
 
 
 def test_a_breach_that_lost_the_race_against_a_rejection_tells_nobody() -> None:
-    rejected = LeadRejected(lead_id=_LEAD, assignment_id=_REQUEST, by=ByRep(rep_id=RepId("mira")), occurred_at=T0, reason=Reason("no_fit"))
+    rejected = LeadRejected(
+        lead_id=_LEAD, assignment_id=_REQUEST, by=ByRep(rep_id=RepId("mira")), occurred_at=T0, reason=Reason("no_fit")
+    )
 
     assert _log(_assigned(), rejected).append(_breached()) == []
 

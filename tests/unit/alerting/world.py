@@ -63,15 +63,29 @@ class Log:
         key = key_of(event, self.processor.log)
         event_id = EventId(f"e{self.offset}")
         envelope = Envelope(
-            event_id, event.type_name(), "/test", self.now, key, event_id, new_trace(event_id), "test", cause=cause,
+            event_id,
+            event.type_name(),
+            "/test",
+            self.now,
+            key,
+            event_id,
+            new_trace(event_id),
+            "test",
+            cause=cause,
             addressed_to=self.processor.name if isinstance(event, TimerDue) else None,
         )
         record = Record(
             self.processor.log.name, 0, self.offset, self.now, key.encode(), encode(event), tuple(envelope.headers())
         )
         done = step(
-            self.processor, self.before, self.parts, record, OneAgreement(self.agreement),
-            incarnation="i", source="/test", writer="test",
+            self.processor,
+            self.before,
+            self.parts,
+            record,
+            OneAgreement(self.agreement),
+            incarnation="i",
+            source="/test",
+            writer="test",
         )
         self.before = done.after
         return [said.event for said in done.said]

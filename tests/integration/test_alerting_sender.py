@@ -1,0 +1,232 @@
+"""The sender against real Kafka, a real mail server and a real HTTP receiver: each alert once, whatever the receiver does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.base import Event
+from schemas.events.alerting import AlertFailed, AlertKind, AlertLine, AlertReleased, AlertSent
+from schemas.events.console import AgreementPublished
+from schemas.ids import AgreementName, AlertId, ClockName, LeadId, RecipientId, RepId, digest
+from schemas.topics import ALERTS
+from schemas.vocabulary import Because
+from schemas.wire import Envelope, decode
+from services.alerting.sender import Patience, Sender
+from services.runtime.agreements import AgreementReader
+from services.runtime.appending import Appender
+from services.runtime.health import Health
+from services.runtime.settings import Settings
+from services.runtime.topics import ensure_topics
+from tests.integration.alerting_receivers import FAIL, HANG, TOO_MANY, http_receiver, smtp_receiver
+
+pytestmark = pytest.mark.integration
+
+_AGREEMENT = Path(__file__).resolve().parents[2] / "deploy" / "agreements" / "default.yaml"
+_HASTY = Patience(first=0.05, longest=0.2, attempts=6)
+
+
+@dataclass
+class Alive:
+    """What the sender uses of a running service."""
+
+    appender: Appender
+    agreements: AgreementReader
+    health: Health
+
+
+@pytest.fixture
+async def settings(kafka: str, namespace: str, tmp_path: Path) -> Settings:
+    its = Settings(
+        bootstrap_servers=kafka, secret=b"x" * 32, token="t", data_dir=tmp_path, namespace=namespace, partitions=2
+    )
+    await ensure_topics(its)
+    console = Appender(its, "console", Health())
+    await console.start()
+    text = _AGREEMENT.read_text()
+    await console.append(
+        AgreementPublished(
+            name=AgreementName("default"),
+            agreement_version=1,
+            content=digest(text.encode()),
+            text=text,
+            effective_at=None,
+        )
+    )
+    await console.stop()
+    return its
+
+
+@asynccontextmanager
+async def alive(settings: Settings) -> AsyncIterator[Alive]:
+    health = Health()
+    appender = Appender(settings, "alerting", health)
+    await appender.start()
+    try:
+        reader = AgreementReader(settings, health)
+        async with reader.running():
+            yield Alive(appender, reader, health)
+    finally:
+        await appender.stop()
+
+
+def released(number: int, recipient: str = "managers") -> AlertReleased:
+    alert_id = AlertId(f"alert.{number}")
+    line = AlertLine(
+        alert_id=alert_id,
+        kind=AlertKind.CLOCK_BREACHED,
+        lead_id=LeadId("4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11"),
+        rep_id=RepId("mira"),
+        clock=ClockName("first-response"),
+        deadline_at=None,
+        happened_at="2026-03-02T09:00:00Z",  # type: ignore[arg-type]
+        because=Because("the clock first-response ran out"),
+    )
+    return AlertReleased(recipient=RecipientId(recipient), alert_id=alert_id, lines=(line,))
+
+
+def sender(settings: Settings, running: Alive, environment: Mapping[str, str]) -> Sender:
+    return Sender(settings, running, environment, _HASTY)  # type: ignore[arg-type]
+
+
+async def answers(settings: Settings, number: int, timeout: float = 30.0) -> list[tuple[Envelope, Event]]:
+    """The first `number` AlertSent and AlertFailed in the log, waited for."""
+    partitions = [TopicPartition(settings.topic(ALERTS), p) for p in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[tuple[Envelope, Event]] = []
+    try:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        async with asyncio.timeout(timeout):
+            while len(found) < number:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in records:
+                        envelope = Envelope.parse(record.headers)
+                        event = decode(envelope.type, record.value)
+                        if isinstance(event, AlertSent | AlertFailed):
+                            found.append((envelope, event))
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def test_a_webhook_that_fails_hangs_and_answers_429_gets_the_alert_once(settings: Settings) -> None:
+    async with http_receiver(FAIL, HANG, TOO_MANY) as (address, inbox), alive(settings) as running:
+        await running.appender.append(released(1))
+        url = f"json://{address}/hook?rto=0.5"
+        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+            [(envelope, sent)] = await answers(settings, 1)
+
+    assert isinstance(sent, AlertSent)
+    assert sent.attempts == inbox.asked == 4
+    [post] = inbox.taken
+    assert post.webhook_id == "alert.1"
+    assert post.content["title"] == "leadloop: a clock ran out, lead 4f5e2ad2"
+    assert "the clock first-response ran out" in post.content["message"]
+    assert envelope.causation_id is not None
+
+
+async def test_a_mail_refused_at_first_arrives_once_with_a_message_id_that_stays(settings: Settings) -> None:
+    with smtp_receiver(FAIL) as (address, inbox):
+        async with alive(settings) as running:
+            await running.appender.append(released(2))
+            url = f"mailto://{address}?from=leadloop@example.com&to=boss@example.com"
+            async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+                [(_, sent)] = await answers(settings, 1)
+
+    assert isinstance(sent, AlertSent)
+    [mail] = inbox.taken
+    assert mail.get_all("Message-ID") == ["<alert.2@leadloop>"]
+    assert mail["To"] == "boss@example.com"
+    assert "a clock ran out" in str(mail["Subject"])
+
+
+async def test_a_sender_that_starts_again_delivers_only_what_has_no_answer(settings: Settings) -> None:
+    async with http_receiver() as (address, inbox), alive(settings) as running:
+        environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
+        await running.appender.append(released(1))
+        async with sender(settings, running, environment).delivering():
+            await answers(settings, 1)
+        await running.appender.append(released(2))
+        async with sender(settings, running, environment).delivering():
+            await answers(settings, 2)
+
+    assert [post.webhook_id for post in inbox.taken] == ["alert.1", "alert.2"]
+
+
+async def test_a_stop_lets_the_attempt_under_way_end_so_that_nothing_comes_twice(settings: Settings) -> None:
+    async with http_receiver(FAIL, FAIL) as (address, inbox), alive(settings) as running:
+        environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
+        for number in range(20):
+            await running.appender.append(released(number))
+        async with sender(settings, running, environment).delivering():
+            await inbox.holds(5)
+        async with sender(settings, running, environment).delivering():
+            found = await answers(settings, 20)
+
+    assert [post.webhook_id for post in inbox.taken] == [f"alert.{n}" for n in range(20)]
+    assert len(found) == 20
+
+
+async def test_two_senders_share_the_recipients_and_tell_each_once(settings: Settings) -> None:
+    async with http_receiver() as (address, inbox), alive(settings) as one, alive(settings) as other:
+        environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
+        async with sender(settings, one, environment).delivering():
+            for number in range(10):
+                await one.appender.append(released(number))
+            await inbox.holds(3)
+            async with sender(settings, other, environment).delivering():
+                for number in range(10, 20):
+                    await one.appender.append(released(number))
+                await answers(settings, 20)
+
+    assert sorted(post.webhook_id for post in inbox.taken) == sorted(f"alert.{n}" for n in range(20))
+
+
+async def test_an_alert_that_nobody_takes_is_given_up_with_its_reason(settings: Settings) -> None:
+    async with http_receiver(*[FAIL] * 6) as (address, inbox), alive(settings) as running:
+        await running.appender.append(released(1))
+        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}).delivering():
+            [(_, failed)] = await answers(settings, 1)
+
+    assert isinstance(failed, AlertFailed)
+    assert (failed.attempts, failed.because) == (6, "the receiver did not accept it, 6 times")
+    assert inbox.taken == []
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reason"),
+    [
+        ("managers", "the environment variable LEADLOOP_MANAGERS_URL is not set"),
+        ("nobody", "has no channel of this name"),
+    ],
+)
+async def test_a_channel_that_cannot_be_reached_at_all_is_given_up_at_once(
+    settings: Settings, recipient: str, reason: str
+) -> None:
+    async with alive(settings) as running:
+        await running.appender.append(released(1, recipient))
+        async with sender(settings, running, {}).delivering():
+            [(_, failed)] = await answers(settings, 1)
+
+    assert isinstance(failed, AlertFailed)
+    assert failed.attempts == 1
+    assert reason in failed.because
+
+
+async def test_a_dead_channel_holds_up_nobody_else(settings: Settings) -> None:
+    async with http_receiver() as (address, inbox), alive(settings) as running:
+        await running.appender.append(released(1, "nobody"))
+        await running.appender.append(released(2))
+        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}).delivering():
+            await inbox.holds(1)
+            found = await answers(settings, 2)
+
+    assert {type(event).__name__ for _, event in found} == {"AlertSent", "AlertFailed"}
