@@ -209,3 +209,17 @@ def request_id(lead: LeadId, epoch: int) -> RequestId:
 def digest(content: bytes) -> ContentDigest:
     """SHA-256 of `content`."""
     return ContentDigest(hashlib.sha256(content).hexdigest())
+
+
+def to_plain(value: Any) -> str:
+    """msgspec's `enc_hook`: an identifier as the string that it is. Raises NotImplementedError for anything else."""
+    if isinstance(value, Identifier):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} is no identifier")
+
+
+def from_plain(type_: type[Any], value: Any) -> Any:
+    """msgspec's `dec_hook`: the identifier of a string that we wrote ourselves. Raises NotImplementedError for other types."""
+    if issubclass(type_, Identifier):
+        return type_(value)
+    raise NotImplementedError(f"{type_.__name__} is no identifier")

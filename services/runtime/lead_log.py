@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from schemas.base import Event
 from schemas.events.runtime import TimerDue
+from schemas.ids import from_plain, to_plain
 from schemas.lifecycle import LIFE_EVENTS, UNBORN, Effect, Life, fold
 from schemas.repetitions import Seen
 from schemas.wire import Envelope, Record
@@ -33,8 +34,8 @@ class LeadMemory(msgspec.Struct, frozen=True, omit_defaults=True):
 
 UNREAD = LeadMemory()
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(LeadMemory)
+_encoder = msgspec.msgpack.Encoder(enc_hook=to_plain)
+_decoder = msgspec.msgpack.Decoder(LeadMemory, dec_hook=from_plain)
 
 
 def encode_memory(memory: LeadMemory) -> bytes:
