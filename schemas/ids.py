@@ -219,7 +219,7 @@ def to_plain(value: Any) -> str:
 
 
 def from_plain(type_: type[Any], value: Any) -> Any:
-    """msgspec's `dec_hook`: the identifier of a string that we wrote ourselves. Raises NotImplementedError for other types."""
+    """msgspec's `dec_hook`: the identifier of a string that we wrote. Raises NotImplementedError for other types."""
     if issubclass(type_, Identifier):
         return type_(value)
     raise NotImplementedError(f"{type_.__name__} is no identifier")

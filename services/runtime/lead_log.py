@@ -56,7 +56,7 @@ def read_lead(memory: LeadMemory, record: Record, envelope: Envelope, event: Eve
     """
     if record.offset <= memory.position:
         return memory, None
-    now_ms = max(int(record.at.timestamp() * 1000), memory.now_ms)
+    now_ms = max(round(record.at.timestamp() * 1000), memory.now_ms)
     read = replace(memory, position=record.offset, now_ms=now_ms)
     if envelope.type == _TIMER or envelope.addressed_to is not None or envelope.replay_of is not None:
         return read, None

@@ -163,7 +163,7 @@ def differences(said: Iterable[Said], recorded: Iterable[Record]) -> list[str]:
         was = then.pop(s.envelope.event_id, None)
         if was is None:
             out.append(f"{s.envelope.event_id} ({s.envelope.type}) is said now and was not recorded")
-        elif was != (encode(s.event), tuple(s.envelope.headers())):
+        elif was != (s.value, tuple(s.envelope.headers())):
             out.append(f"{s.envelope.event_id} ({s.envelope.type}) is said now in other bytes than recorded")
     return out + [f"{event_id} was recorded and is not said now" for event_id in then]
 
@@ -300,7 +300,7 @@ class Replay:
 
     def _arrive(self, what: Said | TimerAt) -> None:
         if isinstance(what, Said):
-            self._write(what.topic, what.key, what.event, what.envelope)
+            self._append(what.topic, what.key, what.value, what.envelope)
         elif what.processor is None:
             self._new_agreement(what.due_at)
         elif self.hosted[what.processor].armed.get(what.key) == what.due_at:
@@ -332,7 +332,10 @@ class Replay:
         self._write(topic, key, event, envelope)
 
     def _write(self, topic: Topic, key: str, event: Event, envelope: Envelope) -> None:
-        self._unread.append(self._logs[topic.name].append(key, encode(event), envelope.headers(), self.now))
+        self._append(topic, key, encode(event), envelope)
+
+    def _append(self, topic: Topic, key: str, value: bytes, envelope: Envelope) -> None:
+        self._unread.append(self._logs[topic.name].append(key, value, envelope.headers(), self.now))
 
     def _settle(self) -> None:
         """Work every record that is in a log; what is said about it arrives after the latency."""
