@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -41,6 +42,8 @@ class Score:
     engagement: Decimal
     grade: Grade
     contributions: tuple[Contribution, ...]
+    digest: str
+    """The same exactly if everything else here is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,10 @@ class Agreement:
         contributions = tuple(
             Contribution.model_validate({"part": part, "rule": r.id, "points": r.points, "because": r.because}) for part, r in rules
         )
-        return Score(fit + engagement, fit, engagement, self.grade(fit, engagement), contributions)
+        grade = self.grade(fit, engagement)
+        said = "\n".join([grade, *(f"{c.part} {c.rule} {c.points.normalize():f} {c.because}" for c in contributions)])
+        digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+        return Score(fit + engagement, fit, engagement, grade, contributions, digest)
 
     def grade(self, fit: Decimal, engagement: Decimal) -> Grade:
         """The letter that the fit earns with the number that the engagement earns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,12 @@ from pydantic_core import PydanticCustomError
 
 from schemas.agreement.durations import PositiveLength, say_duration
 from schemas.ids import CampaignId
+from schemas.personal import spells_phone_number
 from schemas.vocabulary import AttributeName, Because, CountryCode, Grade, NonPersonalText, Slug
 
 BECAUSE_AT_MOST = 600
 _SAID_AT_MOST = 60
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class Held(NamedTuple):
@@ -56,9 +59,14 @@ class Facts:
 
 
 def sentence(text: str) -> Because:
-    """`text` in the shape of a Because, whatever it holds: one line, no @, at most 600 characters."""
-    clean = " ".join("".join(c if c >= " " else " " for c in text.replace("@", "(at)")).split())
-    return Because(clean if len(clean) <= BECAUSE_AT_MOST else clean[: BECAUSE_AT_MOST - 1] + "…")
+    """`text` in the shape of a Because, whatever it holds: one line, no @, no telephone number, at most 600 characters."""
+    clean = " ".join(_CONTROL.sub(" ", text.replace("@", "(at)")).split())
+    if len(clean) > BECAUSE_AT_MOST:
+        clean = clean[: BECAUSE_AT_MOST - 1] + "…"
+    if spells_phone_number(clean):
+        clean = re.sub(r"\d{3,}", "…", clean)
+        clean = re.sub(r"\d", "…", clean) if spells_phone_number(clean) else clean
+    return Because(clean)
 
 
 def say(value: object) -> str:
@@ -244,7 +252,7 @@ class Engaged(Part):
     def counted(self, facts: Facts) -> tuple[int, int | None]:
         """How often it counts now, and the ms at which that alone drops below `at_least` (None: never)."""
         window = self._within_ms
-        oldest = -1 if window is None else int(facts.now.timestamp() * 1000) - window
+        oldest = -(1 << 62) if window is None else round(facts.now.timestamp() * 1000) - window
         count, ends = 0, None
         for seen in facts.engagements.get(self.engagement, ()):
             if seen.at_ms <= oldest:

@@ -1,0 +1,6 @@
+"""Runs recycling: `python -m services.recycling`."""
+
+from services.runtime.main import run_service
+
+if __name__ == "__main__":
+    run_service("recycling")

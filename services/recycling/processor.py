@@ -1,0 +1,21 @@
+"""Recycling's one processor: what it listens to and what the engine hosts. Free of the engine itself, so that replays can use it."""
+
+from __future__ import annotations
+
+from schemas.events.intake import EngagementObserved
+from schemas.events.runtime import TimerDue
+from schemas.ids import ProcessorName
+from schemas.topics import LEADS
+from services.runtime.protocol import Processor
+from services.recycling.decide import decide, due
+from services.recycling.state import Rests
+
+RECYCLING = Processor(
+    name=ProcessorName("recycling"),
+    log=LEADS,
+    state=Rests,
+    decide=decide,
+    listens=frozenset({EngagementObserved, TimerDue}),
+    follows_life=True,
+    due=due,
+)

@@ -1,0 +1,1 @@
+"""Scoring: is a lead qualified, and why, by the rules that both departments signed."""

@@ -1,0 +1,21 @@
+"""Sla's one processor: what it listens to and what the engine hosts. Free of the engine itself, so that replays can use it."""
+
+from __future__ import annotations
+
+from schemas.events.runtime import TimerDue
+from schemas.ids import ProcessorName
+from schemas.topics import LEADS
+from services.runtime.protocol import Processor
+from services.sla.decide import decide, due, touched_by_agreement
+from services.sla.state import Watch
+
+SLA = Processor(
+    name=ProcessorName("sla"),
+    log=LEADS,
+    state=Watch,
+    decide=decide,
+    listens=frozenset({TimerDue}),
+    follows_life=True,
+    due=due,
+    touched_by_agreement=touched_by_agreement,
+)
