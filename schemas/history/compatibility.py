@@ -20,6 +20,7 @@ Schema = Mapping[str, Any]
 
 _KNOWN = frozenset(
     {
+        "$schema",
         "$defs",
         "$ref",
         "type",
