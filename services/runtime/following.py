@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import Topic
 from schemas.wire import Record
+from services.runtime.letting_go import let_go
 from services.runtime.settings import Settings
 
 Place = tuple[str, int]
@@ -54,8 +55,7 @@ class Follower:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for client in (self._consumer, self._asker):
-            async with asyncio.timeout(10):
-                await client.stop()
+            await let_go(client)
 
     async def take(self, most: int) -> list[Record]:
         """What waits, at most so many records, each partition in its order; an empty list after a second of silence.

@@ -14,6 +14,7 @@ from schemas.base import Event
 from schemas.events.runtime import DeadLettered
 from schemas.ids import EventId
 from schemas.wire import Envelope, child_trace, encode, new_trace
+from services.runtime.letting_go import let_go
 from services.runtime.sending import BATCH_BYTES, Outgoing, Sender
 from services.runtime.settings import Settings
 from services.runtime.topics import partition_of
@@ -47,13 +48,16 @@ class Herald:
             max_batch_size=BATCH_BYTES, max_request_size=BATCH_BYTES + 100_000,
             client_id=f"{self._settings.namespace}.{self._service}",
         )
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await let_go(self._producer)
+            raise
         self._sender = Sender(self._producer)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        async with asyncio.timeout(10):
-            await self._producer.stop()
+        await let_go(self._producer)
 
     async def say(self, announcements: Sequence[Announcement]) -> None:
         """Append all and wait for every replica.

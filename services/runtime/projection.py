@@ -183,7 +183,9 @@ class ProjectionRunner:
         self._part = f"projection {projection.name}"
         self._herald = Herald(self._settings, running.service)
         self._follower: Follower | None = None
+        self._following = asyncio.Event()
         self._committing = asyncio.Lock()
+        self._leaving = False
         self.incarnations: dict[str, str] = {}
         """Topic -> which making of it this is; known when ready."""
 
@@ -196,6 +198,7 @@ class ProjectionRunner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._leaving = True
         async with self._committing:  # what has begun is finished
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -239,9 +242,8 @@ class ProjectionRunner:
         await self._within(timeout, self._to_end(topic, partitions))
 
     async def _to_end(self, topic: Topic, partitions: Sequence[int]) -> None:
-        if self._follower is None:
-            await self._caught_up.wait()
-        assert self._follower is not None
+        while self._follower is None:
+            await self._following.wait()
         ends = await self._follower.ends([(topic.name, p) for p in partitions])
         await asyncio.gather(*[self._until(place, end) for place, end in ends.items()])
 
@@ -288,14 +290,17 @@ class ProjectionRunner:
             began = time.monotonic()
             try:
                 await self._follow()
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing was acknowledged, and it is tried again
+            except (Exception, asyncio.CancelledError) as error:  # whatever it is: nothing was acknowledged, it is tried again
+                if self._leaving:
+                    raise
                 failures = failures + 1 if time.monotonic() - began < 30 else 1
                 self._follower = None
+                self._following.clear()
                 self._say_why(error)
                 self.database.disconnect()
                 await asyncio.sleep(_BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS)) - 1])
 
-    def _say_why(self, error: Exception) -> None:
+    def _say_why(self, error: BaseException) -> None:
         name = self.projection.name
         match error:
             case sa.exc.OperationalError() | sa.exc.InterfaceError():
@@ -319,6 +324,7 @@ class ProjectionRunner:
         async with Follower(self._settings, self.projection.topics, self._reached) as follower, self._herald:
             goal = await follower.ends(list(self._reached))
             self._follower, arrived = follower, False
+            self._following.set()
             while True:
                 if not arrived and all(self._reached[place] >= end for place, end in goal.items()):
                     await self._arrive()

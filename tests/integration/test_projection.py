@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
 import uuid
@@ -19,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.events.intake import LeadSubmitted
 from schemas.ids import LeadId, SubmissionId, digest
 from schemas.topics import LEADS, STATUSES
+from services.console import processes
 from services.console.broker import EmbeddedBroker
 from services.runtime.appending import Appended, Appender
 from services.runtime.health import Health
@@ -100,6 +103,14 @@ async def until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> 
     while not holds():
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         await asyncio.sleep(0.02)
+
+
+async def stop_at_once(server: pgserver.PostgresServer) -> None:
+    """Stop PostgreSQL without letting anything finish (its "immediate" shutdown), and wait until it is gone."""
+    pid = server.get_pid()
+    postmaster = processes.RecordedProcess("postgres", pid, processes.start_time(pid) or "")
+    os.kill(pid, signal.SIGQUIT)
+    assert await processes.ended(postmaster, 20)
 
 
 async def test_what_is_in_the_log_is_in_the_rows_and_what_was_read_is_said(settings: Settings, intake: Appender) -> None:
@@ -235,8 +246,9 @@ async def test_postgres_stopped_and_back_loses_and_doubles_nothing(kafka: str, n
     async with ProjectionRunner(Tally(), process) as runner:
         await submit(intake, 1)
         await runner.read_to_end(timeout=20)
+        await runner.caught_up()
         assert process.health.ready
-        await asyncio.to_thread(pgserver.pg_ctl, ["-w", "-m", "immediate", "stop"], folder)
+        await stop_at_once(server)
         await submit(intake, 2)
         await until(lambda: not process.health.ready, "the projection to say that its database is away")
         assert "the database does not answer" in str(process.health.report())
