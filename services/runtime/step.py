@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,7 +17,7 @@ from schemas.history.upcasters import UPCASTERS
 from schemas.ids import EventId
 from schemas.lifecycle import LIFE_EVENTS, UNBORN, Effect, Life, fold
 from schemas.repetitions import Seen
-from schemas.wire import CausePosition, Envelope, Record, child_trace, decode
+from schemas.wire import CausePosition, Envelope, Record, child_trace, decode, encode
 from services.runtime.protocol import Context, Parts, Processor
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -50,6 +51,8 @@ class Said:
     key: str
     event: Event
     envelope: Envelope
+    value: bytes
+    """The event as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,20 @@ class Step(Generic[S]):
 class DecideFailed(Exception):
     """`decide` raised: a fault of the data or of the rules. `after` is what must be remembered all the same."""
 
-    def __init__(self, after: KeyRecord[Any], error: Exception) -> None:
+    def __init__(self, after: KeyRecord[Any], error: Exception, effect: Effect) -> None:
+        """effect: what the event did to the lead's life all the same."""
         super().__init__(repr(error))
         self.after = after
         self.error = error
+        self.effect = effect
+
+
+class SaidTooMuch(ValueError):
+    """An event that is larger than a record may be: a fault of the rules that said it."""
+
+
+LARGEST_SAID_BYTES = 800_000
+"""What an event's content may have, so that any broker's limit of 1 MB a batch holds it with its headers."""
 
 
 def interesting(processor: Processor[S]) -> frozenset[str]:
@@ -76,6 +89,19 @@ def interesting(processor: Processor[S]) -> frozenset[str]:
     events = processor.listens | (LIFE_EVENTS if processor.follows_life else frozenset())
     names = {e.type_name() for e in events}
     return frozenset(names | {old for old in UPCASTERS if any(old.rsplit(".v", 1)[0] == n.rsplit(".v", 1)[0] for n in names)})
+
+
+def concerns(headers: Sequence[tuple[str, bytes]], wanted: Set[bytes], name: bytes) -> bool:
+    """Whether a processor steps the record at all, found without reading more than two headers; the rest it passes over.
+
+    wanted: `interesting(processor)`, encoded; name: the processor's, encoded.
+    """
+    if len(headers) > 2 and headers[2][0] == "ce_type":  # where we write it
+        if headers[2][1] not in wanted:
+            return False
+    elif not any(h == "ce_type" and value in wanted for h, value in headers):
+        return False
+    return all(h != "ce_for" or value == name for h, value in headers)
 
 
 def step(
@@ -136,7 +162,7 @@ def step(
             _say(processor, e, index, record, envelope, now, incarnation, source, writer) for index, e in enumerate(decision.events)
         )
     except Exception as error:
-        raise DecideFailed(read, error) from error
+        raise DecideFailed(read, error, effect) from error
     parts.take(overlay)
     return Step(msgspec.structs.replace(read, own=decision.state), said, effect)
 
@@ -147,6 +173,9 @@ def _say(
     topic = topics.topic_of(event, processor.service)
     key = topics.key_of(event, topic)
     event_id = EventId(f"{processor.name}.{incarnation}.{record.partition}.{record.offset}.{index}")
+    value = encode(event)
+    if len(value) > LARGEST_SAID_BYTES:
+        raise SaidTooMuch(f"{type(event).__name__} has {len(value)} bytes, and {LARGEST_SAID_BYTES} are the limit")
     return Said(
         topic,
         key,
@@ -163,6 +192,7 @@ def _say(
             causation_id=cause.event_id,
             cause=CausePosition(f"{processor.name}/{incarnation}/{record.partition}", record.offset, index),
         ),
+        value,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
 
-from schemas.topics import TOPICS, Cleanup, Topic
+from schemas.topics import DEAD_LETTERS, TOPICS, Cleanup, Topic
 from services.runtime.settings import Settings
 from services.runtime.topic_ids import TopicIdsRequest
 
@@ -39,6 +39,8 @@ def configuration(topic: Topic) -> dict[str, str]:
     }
     if topic.cleanup is Cleanup.COMPACT:
         config |= {"segment.ms": "3600000", "max.compaction.lag.ms": "43200000", "delete.retention.ms": "86400000"}
+    if topic is DEAD_LETTERS:
+        config["max.message.bytes"] = "4000000"  # a record of the largest size, sealed
     return config
 
 
@@ -54,7 +56,14 @@ async def ensure_topics(settings: Settings, extra: Sequence[NewTopic] = (), *, t
 
     Raises TopicsRefused with a sentence; KafkaError if the broker is away.
     """
-    wanted = [*new_topics(settings), *extra]
+    await ensure(settings, [*new_topics(settings), *extra], timeout=timeout)
+
+
+async def ensure(settings: Settings, wanted: Sequence[NewTopic], *, timeout: float = 30.0) -> None:
+    """Make what is missing of `wanted`, wait until every partition has a leader, refuse another number of partitions.
+
+    Raises TopicsRefused with a sentence; KafkaError if the broker is away.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:

@@ -1,0 +1,96 @@
+"""A new agreement is a timer, too: when it comes into force, every key that it may touch gets a TimerDue with its version.
+
+At a limited rate, so that the day's work goes on; how far all keys have been told is in the partition's own record, so a
+process that dies on the way leaves it to the next one to tell them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from services.runtime import metrics
+from services.runtime.leaving import die, what_failed
+from services.runtime.protocol import Processor
+from services.runtime.sending import Outgoing, Sender
+from services.runtime.step import Agreements
+from services.runtime.store import Store
+from services.runtime.timers import TimerWriter
+
+LOOK_EVERY_SECONDS = 0.5
+KEYS_AT_ONCE = 100
+KEYS_A_SECOND = 500
+LOOKED_AT_ONCE = 2000
+
+
+class Announcer:
+    """Tells the keys of our partitions of agreements that have come into force."""
+
+    def __init__(
+        self,
+        processor: Processor[Any],
+        stores: Mapping[int, Store],
+        agreements: Agreements,
+        writer: TimerWriter,
+        sender: Callable[[], Sender],
+        told: Callable[[int], None],
+    ) -> None:
+        """told: called with a partition whose memory has changed and is to be written."""
+        self._processor, self._stores, self._agreements = processor, stores, agreements
+        self._writer, self._sender, self._told = writer, sender, told
+        self.serving = False
+        self._looked_at = datetime.now(UTC)
+
+    async def run(self) -> None:
+        """Look for what has come into force, for as long as the task lives. Ends the process if an append fails."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            if not self.serving:
+                continue
+            try:
+                await self._announce()
+            except asyncio.CancelledError:
+                raise
+            except LookupError:
+                continue  # nothing is published yet
+            except Exception as error:
+                die("a TimerDue of a new agreement could not be appended", processor=self._processor.name, **what_failed(error))
+
+    async def _announce(self) -> None:
+        now = datetime.now(UTC)
+        version = self._agreements.in_force(now).version
+        came = self._agreements.next_after(self._looked_at)
+        self._looked_at = now
+        for partition, store in list(self._stores.items()):
+            if store.memory.announced == version:
+                continue
+            if not await self._tell(partition, store, version, came if came is not None and came <= now else now):
+                return  # the partition is not ours any more
+            store.memory = msgspec.structs.replace(store.memory, announced=version)
+            self._told(partition)
+
+    async def _tell(self, partition: int, store: Store, version: int, effective_at: datetime) -> bool:
+        keys, records = list(store.keys), []
+        for number, key in enumerate(keys, start=1):
+            held = store.keys.get(key)
+            record = store.codec.head(held) if held is not None else None
+            if record is not None and self._processor.touched_by_agreement(record.own):
+                records.append(self._writer.record(partition, key, effective_at, version))
+            if len(records) >= KEYS_AT_ONCE or number == len(keys):
+                await self._append(partition, records)
+                records = []
+            elif number % LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if not self.serving or self._stores.get(partition) is not store:
+                return False
+        return True
+
+    async def _append(self, partition: int, records: list[Outgoing]) -> None:
+        if records:
+            await self._sender().send({(self._writer.topic, partition): records})
+            metrics.TIMERS.labels(self._processor.name).inc(len(records))
+            await asyncio.sleep(len(records) / KEYS_A_SECOND)

@@ -1,0 +1,79 @@
+"""A process that hosts processors of the tests, to be killed, stopped and woken: `python -m tests.engine.worker NAME...`.
+
+Settings come from LEADLOOP_* as in a service. What a test may do to the engine is injected here, and is no setting of the
+product: TEST_PAUSE_SECONDS (between every two steps of a group, so that kills land there), TEST_BROKEN=1 (acknowledge
+before the outputs are durable), TEST_STOP_BEFORE_STATE=FILE (stop ourselves, as SIGSTOP does, before the state is
+written, once FILE exists).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from services.runtime import logs
+from services.runtime.group_commit import GroupCommit, States
+from services.runtime.hosting import Hosted, working
+from services.runtime.main import Running
+from services.runtime.settings import Settings
+from services.runtime.topics import incarnations
+from tests.engine.tally import PROCESSORS
+
+_PAUSE = float(os.environ.get("TEST_PAUSE_SECONDS", "0"))
+_STOP_FILE = os.environ.get("TEST_STOP_BEFORE_STATE")
+
+
+class PausingCommit(GroupCommit):
+    """The engine with time between outputs, state and acknowledgement."""
+
+    async def _send_states(self, states: dict[int, States]) -> None:
+        if _PAUSE:
+            await asyncio.sleep(random.uniform(0, 2 * _PAUSE))
+        if _STOP_FILE and Path(_STOP_FILE).exists() and any(s.bundles for s in states.values()):
+            Path(_STOP_FILE).unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        await super()._send_states(states)
+        if _PAUSE:
+            await asyncio.sleep(random.uniform(0, 2 * _PAUSE))
+
+
+class BrokenCommit(PausingCommit):
+    """The mistake that the audit must find: acknowledged before the outputs are durable."""
+
+    async def _commit(self, taken: list[tuple[int, Any]]) -> None:
+        for partition, records in taken:
+            if partition in self.committable:
+                self.committable[partition] = records[-1].offset + 1
+        await asyncio.sleep(random.uniform(0.5, 1.5))
+        await super()._commit(taken)
+
+
+class PausingHost(Hosted):
+    delivery_class = BrokenCommit if os.environ.get("TEST_BROKEN") else PausingCommit
+
+
+async def work(names: list[str]) -> None:
+    """Host the processors of these names until SIGTERM."""
+    settings = Settings.from_environment(dict(os.environ))
+    logs.configure("+".join(names), log_format="console", level="INFO")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    processors = [PROCESSORS[name] for name in names]
+    running = Running(settings, "engine-test")
+    running.incarnations = await incarnations(settings, *{p.log for p in processors})
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(running.agreements.running())
+        for processor in processors:
+            await stack.enter_async_context(working(PausingHost(processor, running)))
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(sys.argv[1:]))
