@@ -16,10 +16,11 @@ from aiokafka.errors import KafkaError
 
 from services.console import first_agreement, processes, roster, workers
 from services.console.broker import Broker, BrokerSettings, BrokerUnavailable, choose_broker
-from services.console.datafolder import DataFolderUnusable, write_whole
+from services.console.datafolder import DataFolderUnusable, make_folder, write_whole
 from services.console.doors import Doors
 from services.console.environment import DOORS, settings_of, variables
 from services.console.installation import Installation
+from services.console.nursery import Nursery
 from services.console.terminal import Refused, news
 from services.console.wanted_ports import ports_for
 from services.runtime.settings import SettingsRefused
@@ -90,11 +91,11 @@ class House:
         await self._clear_away()
         self.ports = ports_for(self.installation, self._wishes.ports)
         self.installation = self.installation.with_ports(self.ports)
+        self._supervisor = await self._open_nursery()
         await self._start_broker()
         first = await self._lay_out(wanted)
         self._wishes.tell("starting the services")
         await self._start_services()
-        assert self._supervisor is not None
         await self._supervisor.ready(_READY_SECONDS)
         if members is not None:
             await asyncio.to_thread(roster.apply_roster, self.doors, members)
@@ -194,10 +195,16 @@ class House:
             raise Refused(f"the topics could not be made at {self.bootstrap_servers} ({type(fault).__name__}: {fault}); try again") from fault
         return await first_agreement.settle(settings, wanted)
 
+    async def _open_nursery(self) -> workers.Supervisor:
+        """Begin to import what the services need, while the broker comes up."""
+        run_folder, logs = self.installation.run_folder, make_folder(self.installation.folder / "logs")
+        preload = ("services.runtime.main", *(f"services.{service}.app" for service in SERVICES))
+        nursery = Nursery(self._mark, preload, self._wishes.environ, logs / "nursery.log")
+        await nursery.start()
+        return workers.Supervisor(nursery, run_folder, logs, lambda _, sentence: self._wishes.tell(sentence))
+
     async def _start_services(self) -> None:
-        self._supervisor = workers.Supervisor(
-            self.installation.run_folder, self.installation.folder / "logs", lambda _, sentence: self._wishes.tell(sentence)
-        )
+        assert self._supervisor is not None
         for service in SERVICES:
             for name in names_of(service, self._wishes.scale.get(service, 1)):
                 self._supervisor.add(self._plan(name))
@@ -205,9 +212,7 @@ class House:
     def _plan(self, name: str) -> workers.Plan:
         service = name.partition("-")[0]
         environment = variables(self.installation, self.bootstrap_servers, self.ports, self._wishes.environ)
-        # Each service computes alone in its process; native libraries that start a thread per core only take them from the others.
-        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | environment
-        return workers.Plan(name, service, workers.python_command(self._mark, f"services.{service}"), environment, self.ports.get(service))
+        return workers.Plan(name, service, "services.runtime.main:run_service", (service,), environment, self.ports.get(service))
 
     async def _keep_state(self) -> None:
         assert self._supervisor is not None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import structlog
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
@@ -117,6 +119,7 @@ def _ports(text: str | None) -> str | int | None:
 
 def main() -> NoReturn:
     """Run the command: 0 well, 1 refused or not well, 2 wrong usage, 130 interrupted; a refusal is one sentence on stderr."""
+    _keep_quiet()
     try:
         code = app(standalone_mode=False, prog_name="leadloop")
     except NoArgsIsHelpError as help_wanted:
@@ -134,6 +137,12 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _keep_quiet() -> None:
+    """What the libraries say of a broker that is just coming up is no news to the person at the terminal."""
+    logging.basicConfig(level=logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -7,23 +7,27 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
 
 import httpx
 
 from services.console import processes
 from services.console.datafolder import make_folder, refusals_explained
+from services.console.nursery import Job, Nursery
 from services.console.ports import HOST, free_port
+from services.console.terminal import Refused
 
 EXIT_CONFIGURATION = 78
 """A service that ends with it would end the same way again: a person is needed (services/runtime/main.py)."""
 
+UNKNOWN_CODE = 1000
+"""Not an exit code: nobody saw how the process ended."""
+
+_CODE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _STEADY_SECONDS = 30.0
@@ -52,7 +56,9 @@ class Plan:
     name: str
     """`scoring`, and `scoring-2` for the second worker of a service: the name of its record and of its log."""
     service: str
-    command: tuple[str, ...]
+    target: str
+    """`module:function` that the process is to call, and with which `arguments`."""
+    arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     port: int | None = None
     """Where it listens; None: on a free port, another one at each start."""
@@ -82,8 +88,9 @@ Tell = Callable[[Worker, str], None]
 class Supervisor:
     """Keeps the planned processes running. One per data folder: `Installation.held` sees to it."""
 
-    def __init__(self, run_folder: Path, log_folder: Path, tell: Tell) -> None:
-        self._run_folder, self._log_folder, self._tell = run_folder, log_folder, tell
+    def __init__(self, nursery: Nursery, run_folder: Path, log_folder: Path, tell: Tell) -> None:
+        """The supervisor owns the nursery: it ends with it."""
+        self._nursery, self._run_folder, self._log_folder, self._tell = nursery, run_folder, log_folder, tell
         self._workers: dict[str, Worker] = {}
         self._changed = asyncio.Condition()
         self._client = httpx.AsyncClient(timeout=5.0)
@@ -131,6 +138,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop all processes together, and be sure that they are gone."""
         await asyncio.gather(*(self._end(worker) for worker in self.workers))
+        await self._nursery.stop()
         await self._client.aclose()
 
     def kill(self) -> None:
@@ -166,25 +174,27 @@ class Supervisor:
         """Start the process and wait for its end: its exit code (below zero: the signal) and its last words."""
         worker.port = worker.plan.port or free_port()
         environment = {**worker.plan.environment, "LEADLOOP_PORT": str(worker.port), "LEADLOOP_WORKER": worker.plan.name}
-        with self._log(worker.plan.name) as log:
-            beginning = log.tell()
-            # A session of its own: Ctrl-C at the terminal reaches the supervisor alone, which then stops all in order.
-            child = await asyncio.create_subprocess_exec(
-                *worker.plan.command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        log = self._log(worker.plan.name)
+        beginning = log.stat().st_size if log.exists() else 0
+        job = Job(worker.plan.name, worker.plan.target, worker.plan.arguments, environment, str(log))
+        try:
+            worker.pid, ended = await self._nursery.bear(job)
+        except Refused as refusal:
+            return UNKNOWN_CODE, str(refusal)
+        started = processes.start_time(worker.pid)
+        worker.process = processes.RecordedProcess(worker.plan.name, worker.pid, started or "")
         with contextlib.suppress(ProcessLookupError):
-            worker.process = processes.record(self._run_folder, worker.plan.name, child.pid)
-        worker.pid = child.pid
+            processes.record(self._run_folder, worker.plan.name, worker.pid)
         await self._now(worker, State.STARTING)
         watch = asyncio.create_task(self._watch(worker), name=f"watch {worker.plan.name}")
         try:
-            code = await child.wait()
+            await processes.ended(worker.process)
+            code = await _code(ended)
+            self._forget(worker)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            if child.returncode is not None:
-                self._forget(worker)
-        return code, last_words(self.log_of(worker.plan.name), beginning)
+        return code, last_words(log, beginning)
 
     async def _watch(self, worker: Worker) -> None:
         """Ask /readyz until it says yes; what it says meanwhile is why we wait."""
@@ -224,13 +234,23 @@ class Supervisor:
         worker.pid, worker.process = None, None
         processes.forget(self._run_folder, worker.plan.name)
 
-    def _log(self, name: str) -> IO[bytes]:
+    def _log(self, name: str) -> Path:
+        """The log to write to; a long one is begun anew, with the old one beside it."""
         make_folder(self._log_folder)
         path = self.log_of(name)
         with refusals_explained(path):
             if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
                 path.replace(path.with_suffix(".log.before"))
-            return path.open("ab")
+        return path
+
+
+async def _code(ended: asyncio.Future[int]) -> int:
+    """The exit code, or UNKNOWN_CODE where the nursery that would know it has died itself."""
+    try:
+        async with asyncio.timeout(_CODE_SECONDS):
+            return await ended
+    except TimeoutError:
+        return UNKNOWN_CODE
 
 
 async def end_orphans(run_folder: Path, mark: str) -> tuple[str, ...]:
@@ -282,14 +302,11 @@ def _unwell(answer: httpx.Response) -> str:
 
 
 def _spelt(code: int) -> str:
+    if code == UNKNOWN_CODE:
+        return "an exit code that nobody saw"
     if code >= 0:
         return f"exit code {code}"
     try:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
-
-
-def python_command(mark: str, module: str, arguments: Sequence[str] = ()) -> tuple[str, ...]:
-    """How a module of ours is started; `mark` on the command line tells whose process it is."""
-    return (sys.executable, "-X", mark, "-m", module, *arguments)
