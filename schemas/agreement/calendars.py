@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.conditions import Part
@@ -82,7 +82,14 @@ def _no_overlap(spans: tuple[OpenSpan, ...]) -> tuple[OpenSpan, ...]:
     return ordered
 
 
-Week = Annotated[dict[str, tuple[Span, ...]], BeforeValidator(_read_week)]
+Week = Annotated[dict[str, Annotated[tuple[Span, ...], AfterValidator(_no_overlap)]], BeforeValidator(_read_week)]
+
+
+def _hours(value: Any) -> str:
+    return "<week>" if isinstance(value, dict) else "<word>"
+
+
+Hours = Annotated[Annotated[Literal["always"], Tag("<word>")] | Annotated[Week, Tag("<week>")], Discriminator(_hours)]
 
 
 class Holidays(Part):
@@ -109,7 +116,7 @@ class Calendar(Part):
 
     title: str = ""
     zone: str = "UTC"
-    open: Literal["always"] | Annotated[Week, Field()]
+    open: Hours
     holidays: Holidays | None = None
     closed: tuple[date, ...] = ()
 
@@ -123,12 +130,9 @@ class Calendar(Part):
     @field_validator("open")
     @classmethod
     def _opens(cls, value: Any) -> Any:
-        if value == "always":
-            return value
-        week = {day: _no_overlap(spans) for day, spans in value.items()}
-        if not any(week.values()):
+        if value != "always" and not any(value.values()):
             raise PydanticCustomError("never_open", "the calendar never opens")
-        return week
+        return value
 
     @property
     def always(self) -> bool:

@@ -13,7 +13,7 @@ from schemas.agreement.findings import Finding
 from schemas.agreement.reading import Document, Path, spell
 from schemas.agreement.terms import Recycle
 
-_TAGGED: Mapping[str, type[BaseModel] | None] = {**TAGS, "<recycle>": Recycle, "<word>": None}
+_TAGGED: Mapping[str, type[BaseModel] | None] = {**TAGS, "<recycle>": Recycle, "<word>": None, "<week>": None}
 
 _REMEDIES: dict[str, tuple[str, str]] = {
     "bad_duration": ("Write a number with a unit: ms, s, m, h, d or w.", "4h, 90d, 1h30m"),
@@ -59,7 +59,7 @@ def _follows(path: Path, done: set[tuple[Path, str]]) -> bool:
 
 def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) -> Finding:
     kind, ctx, here = item["type"], item.get("ctx") or {}, document.line(path)
-    key = str(path[-1]) if path else "the file"
+    key = spell(path[-2:]) if path and isinstance(path[-1], int) else str(path[-1]) if path else "the file"
     value = _shown(item.get("input"))
 
     def finding(code: str, message: str, remedy: str, example: str = "") -> Finding:
@@ -74,6 +74,10 @@ def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) 
     if kind in ("enum", "literal_error"):
         words = [w.strip().strip("'") for w in str(ctx.get("expected", "")).replace(" or ", ", ").split(",")]
         return finding("bad_value", f"{value} is no value of {key}.", *_allowed(str(item.get("input")), words))
+    if kind == "unknown_condition" and isinstance(item.get("input"), dict):
+        meant = next((s for k in item["input"] if (s := suggestion(str(k), [tag[1:-1] for tag in TAGS]))), None)
+        if meant is not None:
+            return finding(kind, "this is no condition.", f"Did you mean {meant}?", meant)
     if kind in _REMEDIES:
         return finding(kind, f"{item['msg']}.", *_REMEDIES[kind])
     if kind in _TYPES:
@@ -112,13 +116,16 @@ def _allowed(word: str, known: list[str]) -> tuple[str, str]:
 def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> set[str]:
     """The keys that the piece around the last step of `loc` takes."""
     current: Any = model
+    keyed = False
     for step in loc[:-1]:
-        if step in _TAGGED:
-            current = _TAGGED[str(step)]
+        if isinstance(step, int) or keyed:
+            keyed = False
+        elif step in _TAGGED:
+            current = _TAGGED[step]
         elif isinstance(current, type) and issubclass(current, BaseModel):
             field = next((f for n, f in current.model_fields.items() if step in (n, f.alias)), None)
-            current = field.annotation if field is not None else None
-        current = _inside(current)
+            keyed = field is not None and get_origin(field.annotation) is Mapping
+            current = _inside(field.annotation) if field is not None else None
     if not (isinstance(current, type) and issubclass(current, BaseModel)):
         return set()
     return {f.alias or n for n, f in current.model_fields.items()}

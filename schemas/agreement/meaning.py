@@ -160,7 +160,9 @@ class Meaning:
             for role in self._roles():
                 asked = [(p, r) for p, r in rules if r.get("role") in (None, role)]
                 self._ends(("routing",), asked, f"the routing of role {role}", "{id: everyone, pool: inbound, because: every other lead}")
-        targets = {rule.get("pool") for _, rule in rules}
+        targets = {str(rule.get("pool")) for _, rule in rules}
+        if not targets <= set(self._names("pools")):
+            return
         for name in self._names("pools"):
             if name not in targets:
                 self._say("pool_without_leads", ("pools", name), f"no rule sends a lead to the pool {name}.",
