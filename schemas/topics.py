@@ -56,17 +56,19 @@ def _entries(writer: str, topic: Topic, readers: str, *events: type[Event]) -> t
     return tuple(Entry(e, writer, (topic,), frozenset(readers.split())) for e in events)
 
 
-_ALL = "intake scoring routing sla recycling desk feedback"
+_ALL = "intake scoring routing sla recycling desk alerting feedback"
+"""All but the console follow a lead's life."""
 
 REGISTRY: tuple[Entry, ...] = (
     *_entries("intake", LEADS, _ALL, intake.LeadSubmitted, intake.LeadSuppressed, intake.LeadsMerged, intake.LeadsUnmerged, intake.LeadErased),
-    *_entries("intake", LEADS, "scoring recycling feedback desk", intake.EngagementObserved, intake.ConsentChanged),
-    *_entries("intake", PROFILES, "desk feedback alerting", intake.LeadProfile),
+    *_entries("intake", LEADS, "intake scoring recycling feedback desk", intake.EngagementObserved),
+    *_entries("intake", LEADS, "intake feedback desk", intake.ConsentChanged),
+    *_entries("intake", PROFILES, "intake desk feedback", intake.LeadProfile),
     *_entries("scoring", LEADS, "desk feedback routing", scoring.LeadScored),
     *_entries("scoring", LEADS, _ALL, scoring.LeadQualified, scoring.LeadNurtured, scoring.LeadDisqualified),
-    *_entries("scoring", MODELS, "scoring", scoring.ModelPublished),
+    *_entries("scoring", MODELS, "", scoring.ModelPublished),
     *_entries("routing", LEADS, _ALL, routing.LeadRouted, routing.LeadAssigned, routing.AssignmentWithdrawn),
-    *_entries("routing", LEADS, _ALL + " alerting", routing.LeadQueued),
+    *_entries("routing", LEADS, _ALL, routing.LeadQueued),
     *_entries("routing", LEADS, "desk feedback", routing.ActionRefused),
     *_entries("routing", TEAMS, "routing", routing.AssignmentRequested, routing.AssignmentReleased),
     *_entries(
@@ -78,13 +80,15 @@ REGISTRY: tuple[Entry, ...] = (
     *_entries(
         "desk", TEAMS, "routing desk", desk.RepJoined, desk.RepLeft, desk.RepChanged, desk.RepAvailabilityChanged, desk.LeadClaimed
     ),
-    *_entries("sla", LEADS, "alerting desk feedback", sla.ClockStarted, sla.ClockWarned, sla.ClockMet, sla.ClockPaused, sla.ClockResumed,
+    *_entries("sla", LEADS, "desk feedback", sla.ClockStarted, sla.ClockMet, sla.ClockPaused, sla.ClockResumed,
               sla.ClockCancelled, sla.ClockCorrected),
+    *_entries("sla", LEADS, "alerting desk feedback", sla.ClockWarned),
     *_entries("sla", LEADS, "routing alerting desk feedback", sla.ClockBreached),
     *_entries("recycling", LEADS, _ALL, recycling.LeadRecycled, recycling.LeadReactivated, recycling.LeadRetired),
     *_entries("alerting", ALERTS, "alerting feedback", alerting.AlertRequested, alerting.AlertReleased, alerting.AlertSent, alerting.AlertFailed),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
-    *_entries("console", AGREEMENTS, _ALL + " alerting", console.AgreementProposed, console.AgreementApproved, console.AgreementPublished),
+    *_entries("console", AGREEMENTS, "console", console.AgreementProposed, console.AgreementApproved),
+    *_entries("console", AGREEMENTS, _ALL + " console", console.AgreementPublished),
     Entry(runtime.TimerDue, "runtime", (LEADS, TEAMS, ALERTS), frozenset(["scoring", "routing", "sla", "recycling", "alerting"])),
     *_entries("runtime", DEAD_LETTERS, "console feedback", runtime.DeadLettered),
     *_entries("console", DEAD_LETTERS, "console feedback", console.DeadLetterClosed),

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _PART = "alerts sender"
-_MATTERS = frozenset(e.type_name() for e in (AlertReleased, AlertSent, AlertFailed))
+READS = frozenset({AlertReleased, AlertSent, AlertFailed})
+_MATTERS = frozenset(event.type_name() for event in READS)
 _COMMIT_EVERY_SECONDS = 1.0
 _LAST_ATTEMPT_SECONDS = 5.0
 """How long an attempt under way is waited for when a partition goes, or the service stops (it has ten seconds)."""

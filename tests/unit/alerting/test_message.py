@@ -6,7 +6,7 @@ import pytest
 
 from schemas.events.alerting import AlertReleased
 from schemas.ids import AlertId
-from services.alerting.app import RECIPIENT
+from services.alerting.processors import RECIPIENT
 from services.alerting.delivery import Channel, ChannelUnusable, _with_id, expand
 from services.alerting.message import Writer
 from tests.unit.alerting.test_when import alert

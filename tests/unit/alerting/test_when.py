@@ -7,7 +7,7 @@ from datetime import timedelta
 from schemas.events.alerting import AlertKind, AlertReleased, AlertRequested
 from schemas.ids import AlertId, ClockName, LeadId, RecipientId, RepId, TeamId
 from schemas.vocabulary import Because
-from services.alerting.app import RECIPIENT
+from services.alerting.processors import RECIPIENT
 from services.alerting.by_recipient.pacing import LINES_PER_DIGEST, MESSAGES_PER_WINDOW, WINDOW
 from tests.unit.alerting.world import T0, Log, agreement
 

@@ -26,7 +26,7 @@ from schemas.ids import (
     TeamId,
 )
 from schemas.vocabulary import Because, ByRep, Reason
-from services.alerting.app import LEAD
+from services.alerting.processors import LEAD
 from tests.unit.alerting.world import T0, Log, agreement
 
 _LEAD = LeadId("4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11")

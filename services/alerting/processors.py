@@ -1,0 +1,31 @@
+"""Alerting's two processors: whom to tell (by lead), when and how often (by recipient). Free of the engine itself."""
+
+from __future__ import annotations
+
+from schemas.events.alerting import AlertRequested
+from schemas.events.routing import LeadQueued
+from schemas.events.runtime import TimerDue
+from schemas.events.sla import ClockBreached, ClockWarned
+from schemas.ids import ProcessorName
+from schemas.topics import ALERTS, LEADS
+from services.alerting import by_lead, by_recipient
+from services.runtime.protocol import Processor
+
+LEAD = Processor(
+    name=ProcessorName("alerting.lead"),
+    log=LEADS,
+    state=by_lead.Told,
+    decide=by_lead.decide,
+    listens=frozenset({ClockWarned, ClockBreached, LeadQueued}),
+    follows_life=True,
+)
+
+RECIPIENT = Processor(
+    name=ProcessorName("alerting.recipient"),
+    log=ALERTS,
+    state=by_recipient.Pace,
+    decide=by_recipient.decide,
+    listens=frozenset({AlertRequested, TimerDue}),
+    due=by_recipient.due,
+    parts={by_recipient.HELD: by_recipient.Held},
+)
