@@ -49,10 +49,13 @@ class Running:
         self.agreements = AgreementReader(settings, self.health)
         self.incarnations: dict[str, str] = {}
         """Topic name -> which making of the topic this is."""
+        self._projections: dict[str, ProjectionRunner] = {}
 
     def projection(self, projection: Projection) -> ProjectionRunner:
-        """A runner of the projection, to be entered as a context manager in the service's background."""
-        return ProjectionRunner(projection, self)
+        """The runner of the projection, the same at every call: the background enters it, the doors read from it."""
+        if projection.name not in self._projections:
+            self._projections[projection.name] = ProjectionRunner(projection, self)
+        return self._projections[projection.name]
 
 
 @dataclass(frozen=True)

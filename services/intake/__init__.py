@@ -1,0 +1,1 @@
+"""Intake: the door through which leads, engagements, consent and erasure come in."""

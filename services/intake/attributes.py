@@ -1,0 +1,54 @@
+"""Which of a submission's attributes may be said to everybody, and which stay with the person's profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.agreement import Agreement
+from schemas.personal import looks_personal
+from schemas.vocabulary import AttributeName, AttributeValue, NonPersonalText
+
+
+_COUNTRY = AttributeName("country")
+
+
+@dataclass(frozen=True, slots=True)
+class SortedAttributes:
+    """`spoken` goes into LeadSubmitted, `personal` into the profile."""
+
+    spoken: dict[AttributeName, AttributeValue]
+    personal: dict[AttributeName, bool | int | float | str]
+    warnings: tuple[str, ...]
+
+
+def sorted_out(
+    agreement: Agreement, attributes: Mapping[AttributeName, bool | int | float | str | None], country: str | None = None
+) -> SortedAttributes:
+    """Spoken is what the agreement declares as not personal and what is of the declared type; the profile keeps the rest.
+
+    An attribute `country`, where the agreement has one, is filled from the submission's country.
+    """
+    if country is not None and _COUNTRY in agreement.attributes:
+        attributes = {_COUNTRY: country, **attributes}
+    spoken: dict[AttributeName, AttributeValue] = {}
+    personal: dict[AttributeName, bool | int | float | str] = {}
+    warnings: list[str] = []
+    for name, value in attributes.items():
+        if value is None or value == "":
+            continue
+        declared = agreement.attributes.get(name)
+        if declared is None:
+            warnings.append(f"attributes.{name} is not in the agreement: it is kept in the profile and no rule sees it")
+        elif not declared.personal:
+            try:
+                read = declared.read(value)
+            except ValueError as error:
+                warnings.append(f"attributes.{name} is kept in the profile and no rule sees it: {error}")
+            else:
+                if not isinstance(read, str) or not looks_personal(read):
+                    spoken[name] = NonPersonalText(read) if isinstance(read, str) else read
+                    continue
+                warnings.append(f"attributes.{name} looks like a person's address or number: it is kept in the profile and no rule sees it")
+        personal[name] = value
+    return SortedAttributes(spoken, personal, tuple(warnings))

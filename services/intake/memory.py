@@ -1,0 +1,246 @@
+"""What intake remembers of its own log: each lead's life as far as submissions need it, profiles, and who sent what.
+
+Only intake's own events are read. Whether a submission is in effect, void or a repeat depends on nothing else: a lead
+gets into and out of `none`, `erased`, `merged` and `suppressed` by intake's events alone, and the recent contents are
+kept through everything between (`tests/unit/intake` holds this against the whole fold).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.events.intake import LeadErased, LeadProfile, LeadsMerged, LeadSubmitted, LeadSuppressed, LeadsUnmerged
+from schemas.ids import ContentDigest, EventId, LeadId, SubmissionId
+from schemas.lifecycle import UNBORN, Effect, Life, State
+from schemas.repetitions import IDS_KEPT_FOR
+from schemas.topics import LEADS, PROFILES
+from services.runtime.appending import Appended
+from services.runtime.lead_log import UNREAD, LeadMemory, decode_memory, encode_memory, read_lead
+from services.runtime.projected_words import Announcement
+from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
+from services.runtime.projection import Incoming, ProjectionRunner
+
+OWN = frozenset({LeadSubmitted, LeadSuppressed, LeadsMerged, LeadsUnmerged, LeadErased})
+"""The events that decide what a submission does."""
+
+
+_OWN_TYPES, _PROFILE_TYPES = spellings(OWN), spellings({LeadProfile})
+
+METADATA = sa.MetaData()
+LIVES = sa.Table(
+    "intake_lives", METADATA,
+    sa.Column("lead_id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("survivor", sa.String(36)),
+    sa.Column("memory", sa.LargeBinary, nullable=False),
+)
+PEOPLE = sa.Table(
+    "intake_profiles", METADATA,
+    sa.Column("lead_id", sa.String(36), primary_key=True),
+    sa.Column("profile", sa.Text, nullable=False),
+)
+SUBMISSIONS = sa.Table(
+    "intake_submissions", METADATA,
+    sa.Column("event_id", sa.String(200), primary_key=True),
+    sa.Column("submission_id", sa.String(36), nullable=False, index=True),
+    sa.Column("lead_id", sa.String(36), nullable=False),
+    sa.Column("content", sa.String(64), nullable=False),
+    sa.Column("window_ms", sa.BigInteger, nullable=False),
+    sa.Column("effect", sa.String(8), nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Index("intake_submissions_content", "lead_id", "content"),
+    sa.Index("intake_submissions_at", "at_ms"),
+)
+
+CATCH_UP_SECONDS = 5.0
+_EFFECTS_KEPT = 20_000
+_SWEEP_EVERY_MS = 3_600_000
+_KEEP_MS = int(IDS_KEPT_FOR.total_seconds() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One LeadSubmitted as the log has it."""
+
+    event_id: EventId
+    lead_id: LeadId
+    content: ContentDigest
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known where a submission is about to be taken in, or was."""
+
+    life: Life
+    profile: LeadProfile | None
+    under_this_key: tuple[Row, ...]
+    """What was appended under the same submission id, in any lead's log."""
+    equal: SubmissionId | None
+    """The newest submission in effect with the same content in this lead's log, among those whose content counts."""
+
+    @property
+    def survivor(self) -> LeadId | None:
+        """Whom the lead was merged into."""
+        return self.life.survivor if self.life.state is State.MERGED else None
+
+
+class IntakeProjection:
+    """Reads `leads` and `profiles` into the tables above."""
+
+    name = "intake"
+    version = 1
+    topics = (LEADS, PROFILES)
+    metadata = METADATA
+
+    def __init__(self) -> None:
+        self._swept_ms = 0
+        self.effects: dict[tuple[int, int], Effect | None] = {}
+        """(partition, offset) of intake's recent events in `leads` -> what they did. None: a repetition."""
+
+    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement]:
+        """One transaction. Gives nothing to announce; what cannot be decoded is feedback's to keep as a dead letter."""
+        self._apply_profiles(connection, [r for r in records if r.topic is PROFILES])
+        self._apply_lives(connection, [r for r in records if r.topic is LEADS and r.type in _OWN_TYPES])
+        return ()
+
+    def _apply_profiles(self, connection: sa.Connection, records: Sequence[Incoming]) -> None:
+        newest: dict[str, str | None] = {}
+        for r in records:
+            if r.tombstone:
+                newest[r.key] = None
+            elif r.type in _PROFILE_TYPES and (event := decoded(r)) is not None:
+                newest[r.key] = event.model_dump_json()
+        replace_rows(connection, PEOPLE, newest, [{"lead_id": k, "profile": text} for k, text in newest.items() if text is not None])
+
+    def _apply_lives(self, connection: sa.Connection, records: Sequence[Incoming]) -> None:
+        if not records:
+            return
+        memories = _memories(connection, {r.key for r in records})
+        submissions: dict[str, dict[str, Any]] = {}
+        for r in records:
+            event = decoded(r)
+            if event is None:
+                continue
+            memories[r.key], effect = read_lead(memories.get(r.key, UNREAD), r.record, r.envelope, event)
+            self.effects[r.record.partition, r.record.offset] = effect
+            if isinstance(event, LeadSubmitted) and effect is not None:
+                submissions[r.envelope.event_id] = {
+                    "event_id": r.envelope.event_id, "submission_id": event.submission_id, "lead_id": r.key, "content": event.content,
+                    "window_ms": int(event.repeat_window.total_seconds() * 1000), "effect": effect.value, "at_ms": memories[r.key].now_ms,
+                }
+        replace_rows(connection, LIVES, memories, [
+            {"lead_id": lead, "state": m.life.state.value, "survivor": m.life.survivor, "memory": encode_memory(m)}
+            for lead, m in memories.items()
+        ])
+        replace_rows(connection, SUBMISSIONS, submissions, list(submissions.values()))
+        self._sweep(connection, max((m.now_ms for m in memories.values()), default=0))
+        while len(self.effects) > _EFFECTS_KEPT:
+            self.effects.pop(next(iter(self.effects)))
+
+    def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
+        """Forget submissions whose ids nobody remembers and whose content does not count any more."""
+        if now_ms - self._swept_ms >= _SWEEP_EVERY_MS:
+            s = SUBMISSIONS.c
+            connection.execute(sa.delete(SUBMISSIONS).where(s.at_ms < now_ms - _KEEP_MS, s.at_ms + s.window_ms < now_ms))
+            self._swept_ms = now_ms
+
+
+class IntakeMemory:
+    """Asks the projection. Every answer is as of the position that it has read; raises Behind where it cannot be had."""
+
+    def __init__(self, runner: ProjectionRunner) -> None:
+        self._runner = runner
+
+    async def caught_up(self) -> None:
+        """Until the projection has been at the log's end once; before, nobody can tell what repeats what. Raises Behind."""
+        if not self._runner.ready:
+            await self._runner.caught_up(timeout=CATCH_UP_SECONDS)
+
+    async def know(self, lead: LeadId, submission: SubmissionId, content: ContentDigest) -> Known:
+        """Everything that decides what a submission is, in one read."""
+        return await self._runner.read(lambda connection: _know(connection, lead, submission, content))
+
+    async def life(self, lead: LeadId) -> Life:
+        """The lead's life as far as intake's events tell it."""
+        return await self._runner.read(lambda connection: _life(connection, lead))
+
+    async def profile(self, lead: LeadId) -> LeadProfile | None:
+        """The person behind the lead."""
+        return await self._runner.read(lambda connection: _profile(connection, lead))
+
+    async def survivors(self, leads: Iterable[LeadId]) -> dict[LeadId, LeadId]:
+        """For each of the leads that was merged: the lead at the end of its chain of merges."""
+        wanted = set(leads)
+        return await self._runner.read(lambda connection: _survivors(connection, wanted))
+
+    async def erased_with_profile(self) -> list[LeadId]:
+        """Leads that are erased and whose profile is still there."""
+        query = sa.select(LIVES.c.lead_id).join(PEOPLE, PEOPLE.c.lead_id == LIVES.c.lead_id).where(LIVES.c.state == State.ERASED.value)
+        return await self._runner.read(lambda connection: [LeadId(lead) for (lead,) in connection.execute(query)])
+
+    def effect_of(self, appended: Appended) -> Effect | None:
+        """What an own append to `leads` did; ask after `wait_for`."""
+        projection = self._runner.projection
+        assert isinstance(projection, IntakeProjection)
+        return projection.effects.get((appended.partition, appended.offset))
+
+    async def wait_for(self, appended: Appended) -> None:
+        """Until the projection has read this. Raises TimeoutError."""
+        await self._runner.wait_for(appended.topic, appended.partition, appended.offset)
+
+    async def read_to_end(self, lead: LeadId) -> None:
+        """Until the projection has read all of the lead's partition as it is now. Raises TimeoutError."""
+        await self._runner.read_to_end(lead)
+
+
+def _memories(connection: sa.Connection, leads: Iterable[str]) -> dict[str, LeadMemory]:
+    found: dict[str, LeadMemory] = {}
+    for some in some_at_a_time(list(leads)):
+        for lead, blob in connection.execute(sa.select(LIVES.c.lead_id, LIVES.c.memory).where(LIVES.c.lead_id.in_(some))):
+            found[lead] = decode_memory(blob)
+    return found
+
+
+def _life(connection: sa.Connection, lead: str) -> Life:
+    memory = _memories(connection, [lead]).get(lead)
+    return UNBORN if memory is None else memory.life
+
+
+def _profile(connection: sa.Connection, lead: str) -> LeadProfile | None:
+    text = connection.execute(sa.select(PEOPLE.c.profile).where(PEOPLE.c.lead_id == lead)).scalar_one_or_none()
+    return None if text is None else LeadProfile.model_validate_json(text)
+
+
+def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId, content: ContentDigest) -> Known:
+    s = SUBMISSIONS.c
+    rows = connection.execute(sa.select(s.event_id, s.lead_id, s.content, s.effect).where(s.submission_id == submission))
+    equal = connection.execute(
+        sa.select(s.submission_id).where(s.lead_id == lead, s.content == content, s.effect == Effect.EFFECT.value, s.window_ms > 0)
+        .order_by(s.at_ms.desc()).limit(1)
+    ).scalar_one_or_none()
+    return Known(
+        life=_life(connection, lead),
+        profile=_profile(connection, lead),
+        under_this_key=tuple(Row(EventId(e), LeadId(l), ContentDigest(c), Effect(f)) for e, l, c, f in rows),
+        equal=None if equal is None else SubmissionId(equal),
+    )
+
+
+def _survivors(connection: sa.Connection, leads: set[LeadId]) -> dict[LeadId, LeadId]:
+    ends: dict[LeadId, LeadId] = {}
+    for lead in leads:
+        end, passed = lead, set[LeadId]()
+        while end not in passed:
+            passed.add(end)
+            life = _life(connection, end)
+            if life.state is not State.MERGED or life.survivor is None:
+                break
+            end = life.survivor
+        if end != lead:
+            ends[lead] = end
+    return ends

@@ -1,0 +1,46 @@
+"""What every projection does the same: choosing records by type, decoding what can be decoded, replacing rows by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from schemas.base import Event
+from schemas.wire import UPCASTERS, UndecodableRecord
+from services.runtime.projection import Incoming
+
+log = structlog.get_logger(__name__)
+
+
+def spellings(events: Iterable[type[Event]]) -> frozenset[str]:
+    """The `ce_type`s of these events, old versions included."""
+    current = {event.type_name() for event in events}
+    kinds = {name.rsplit(".v", 1)[0] for name in current}
+    return frozenset(current | {old for old in UPCASTERS if old.rsplit(".v", 1)[0] in kinds})
+
+
+def decoded(incoming: Incoming) -> Event | None:
+    """What the record says; None if its headers or content cannot be read (feedback keeps such records as dead letters)."""
+    try:
+        _ = incoming.envelope
+        return incoming.event
+    except UndecodableRecord as error:
+        log.warning("record_cannot_be_read", place=incoming.place, error=type(error).__name__)
+        return None
+
+
+def replace_rows(connection: sa.Connection, table: sa.Table, keys: Iterable[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Put `rows` in the place of whatever stands under `keys` (of the table's one key column); the same in every database."""
+    (key,) = table.primary_key.columns
+    for some in some_at_a_time(list(keys)):
+        connection.execute(sa.delete(table).where(key.in_(some)))
+    if rows:
+        connection.execute(sa.insert(table), list(rows))
+
+
+def some_at_a_time(keys: Sequence[str], most: int = 500) -> Iterable[Sequence[str]]:
+    """A statement takes a limited number of values."""
+    return (keys[i : i + most] for i in range(0, len(keys), most))
