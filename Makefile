@@ -53,8 +53,9 @@ types: setup ## mypy --strict
 format: setup ## put imports in order and repair what ruff can repair
 	$(BIN)/ruff check --fix .
 
-schemas: setup ## freeze what is new in the published language
+schemas: setup ## freeze what is new in the published language, and write docs/asyncapi.yaml anew
 	$(BIN)/python -m schemas.history freeze
+	$(BIN)/python -m schemas.asyncapi
 
 lock: setup ## resolve requirements*.in into requirements*.txt anew, changing only what must change
 	$(LOCK) requirements-bootstrap.in --output-file requirements-bootstrap.txt

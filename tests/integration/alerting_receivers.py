@@ -76,7 +76,7 @@ async def http_receiver(*faults: str) -> AsyncIterator[tuple[str, Inbox]]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), inbox
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", inbox
     finally:
         release.set()
         server.close()

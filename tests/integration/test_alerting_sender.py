@@ -1,4 +1,4 @@
-"""The sender against real Kafka, a real mail server and a real HTTP receiver: each alert once, whatever the receiver does."""
+"""The sender on real Kafka, with a real mail server and a real HTTP receiver: each alert once, whatever these do."""
 
 from __future__ import annotations
 

@@ -23,10 +23,20 @@ _AT = datetime(2026, 3, 2, 9, 30, 0, 123000, tzinfo=UTC)
 
 def _envelope(event: Event) -> Envelope:
     return Envelope(
-        event_id=EventId("desk.e1"), type=event.type_name(), source="/leadloop/test/desk", time=_AT, subject="the-key",
-        correlation_id="the-journey", traceparent=child_trace(new_trace("e0"), "desk.e1"), writer="desk/1.0", causation_id="e0",
-        cause=CausePosition("routing.lead/ab12cd34/3", 41, 0), addressed_to="routing.lead", replay_of="e9", replay_effect="void",
-    )  # fmt: skip
+        event_id=EventId("desk.e1"),
+        type=event.type_name(),
+        source="/leadloop/test/desk",
+        time=_AT,
+        subject="the-key",
+        correlation_id="the-journey",
+        traceparent=child_trace(new_trace("e0"), "desk.e1"),
+        writer="desk/1.0",
+        causation_id="e0",
+        cause=CausePosition("routing.lead/ab12cd34/3", 41, 0),
+        addressed_to="routing.lead",
+        replay_of="e9",
+        replay_effect="void",
+    )
 
 
 @pytest.mark.parametrize("event_type", _EVENTS, ids=lambda e: e.__name__)
@@ -49,9 +59,14 @@ def test_the_sdk_reads_what_we_write(event_type: type[Event]) -> None:
 
 def _written_by_the_sdk(event: Event, **more: str) -> KafkaMessage:
     attributes = {
-        "id": "crm-1", "type": event.type_name(), "source": "https://crm.example/", "time": _AT, "subject": "the-key",
-        "datacontenttype": "application/json", **more,
-    }  # fmt: skip
+        "id": "crm-1",
+        "type": event.type_name(),
+        "source": "https://crm.example/",
+        "time": _AT,
+        "subject": "the-key",
+        "datacontenttype": "application/json",
+        **more,
+    }
     return to_binary(CloudEvent(attributes, orjson.loads(encode(event))), JSONFormat())
 
 

@@ -89,72 +89,221 @@ def change(name: str, before: Any, after: Any, examples: list[tuple[Any, Any]], 
 CASES = [
     Case("nothing", field(int), field(int), examples=(({"x": 1}, {"x": 1}),)),
     Case("a field added with a default", {}, field(int, 0), examples=(({}, {"x": 1}),)),
-    Case("a field added without a default", {}, field(int), log="the field was added without a default", examples=(({}, {"x": 1}),)),
-    Case("a nullable field added without a default", {}, field(int | None), log="the field was added without a default",
-         examples=(({}, {"x": None}),)),
+    Case(
+        "a field added without a default",
+        {},
+        field(int),
+        log="the field was added without a default",
+        examples=(({}, {"x": 1}),),
+    ),
+    Case(
+        "a nullable field added without a default",
+        {},
+        field(int | None),
+        log="the field was added without a default",
+        examples=(({}, {"x": None}),),
+    ),
     Case("a field with a default removed", field(int, 0), {}, examples=(({"x": 1}, {}),)),
-    Case("a field without a default removed", field(int), {}, running="the field was removed and had no default",
-         examples=(({"x": 1}, {}),)),
+    Case(
+        "a field without a default removed",
+        field(int),
+        {},
+        running="the field was removed and had no default",
+        examples=(({"x": 1}, {}),),
+    ),
     Case("a default taken away", field(int, 0), field(int), examples=(({"x": 1}, {"x": 1}),)),
     Case("a default given", field(int), field(int, 0), examples=(({"x": 1}, {"x": 1}),)),
-    Case("a field renamed", field(int), {"y": (int, ...)}, log="it was renamed to y, and what stands under the old name is lost",
-         running="the field was removed and had no default", examples=(({"x": 1}, {"y": 1}),)),
-    Case("a field with a default renamed", field(int, 0), {"y": (int, 0)},
-         log="it was renamed to y, and what stands under the old name is lost", examples=(({"x": 1}, {"y": 1}),), cautious=True),
+    Case(
+        "a field renamed",
+        field(int),
+        {"y": (int, ...)},
+        log="it was renamed to y, and what stands under the old name is lost",
+        running="the field was removed and had no default",
+        examples=(({"x": 1}, {"y": 1}),),
+    ),
+    Case(
+        "a field with a default renamed",
+        field(int, 0),
+        {"y": (int, 0)},
+        log="it was renamed to y, and what stands under the old name is lost",
+        examples=(({"x": 1}, {"y": 1}),),
+        cautious=True,
+    ),
     change("a type widened, int to float", int, float, [(1, 1.5)], running="its type was integer and is number"),
     change("a type narrowed, float to int", float, int, [(1.5, 1)], log="its type was number and is integer"),
-    change("a type changed, text to number", str, int, [("a", 1)], log="its type was string and is integer",
-           running="its type was string and is integer"),
-    change("a type changed, text to time", str, datetime, [("a", "2026-01-01T00:00:00Z")],
-           log="its format was free and is date-time"),
-    change("a type changed, time to duration", datetime, timedelta, [("2026-01-01T00:00:00Z", "PT1H")],
-           log="its format was date-time and is duration", running="its format was date-time and is duration"),
-    change("a scalar becomes a list", int, tuple[int, ...], [(1, [1])], log="its type was integer and is array",
-           running="its type was integer and is array"),
+    change(
+        "a type changed, text to number",
+        str,
+        int,
+        [("a", 1)],
+        log="its type was string and is integer",
+        running="its type was string and is integer",
+    ),
+    change(
+        "a type changed, text to time",
+        str,
+        datetime,
+        [("a", "2026-01-01T00:00:00Z")],
+        log="its format was free and is date-time",
+    ),
+    change(
+        "a type changed, time to duration",
+        datetime,
+        timedelta,
+        [("2026-01-01T00:00:00Z", "PT1H")],
+        log="its format was date-time and is duration",
+        running="its format was date-time and is duration",
+    ),
+    change(
+        "a scalar becomes a list",
+        int,
+        tuple[int, ...],
+        [(1, [1])],
+        log="its type was integer and is array",
+        running="its type was integer and is array",
+    ),
     change("it may be null now", int, int | None, [(1, None)], running="it may be null now"),
     change("it may no longer be null", int | None, int, [(None, 1)], log="it may no longer be null"),
     change("an enum value added", Few, Many, [("red", "green")], running="the value 'green' is new"),
     change("an enum value removed", Many, Few, [("green", "red")], log="the value 'green' was taken away"),
     change("a literal becomes an enum of the same", Literal["red", "blue"], Few, [("red", "blue")]),
-    change("an enum becomes a text", Few, str, [("red", "pink")], running="its type was one of 'red', 'blue' and is string"),
-    change("a text becomes an enum", str, Few, [("pink", "red")], log="its type was string and is one of 'red', 'blue'"),
-    change("a union member added", CatOrDog, CatDogOrBird, [({"kind": "cat", "lives": 7}, {"kind": "bird"})],
-           running="'bird' is new in the union"),
-    change("a union member removed", CatDogOrBird, CatOrDog, [({"kind": "bird"}, {"kind": "cat", "lives": 7})],
-           log="'bird' is no member of the union any more"),
-    change("a union member changed inside", CatOrDog, CatOrOlderDog,
-           [({"kind": "dog", "name": "rex"}, {"kind": "dog", "name": "rex", "age": 3})], log="the field was added without a default"),
-    change("a union that is not tagged grows", int | bool, int | bool | str, [(1, "a")], running="string is new in the union"),
+    change(
+        "an enum becomes a text", Few, str, [("red", "pink")], running="its type was one of 'red', 'blue' and is string"
+    ),
+    change(
+        "a text becomes an enum", str, Few, [("pink", "red")], log="its type was string and is one of 'red', 'blue'"
+    ),
+    change(
+        "a union member added",
+        CatOrDog,
+        CatDogOrBird,
+        [({"kind": "cat", "lives": 7}, {"kind": "bird"})],
+        running="'bird' is new in the union",
+    ),
+    change(
+        "a union member removed",
+        CatDogOrBird,
+        CatOrDog,
+        [({"kind": "bird"}, {"kind": "cat", "lives": 7})],
+        log="'bird' is no member of the union any more",
+    ),
+    change(
+        "a union member changed inside",
+        CatOrDog,
+        CatOrOlderDog,
+        [({"kind": "dog", "name": "rex"}, {"kind": "dog", "name": "rex", "age": 3})],
+        log="the field was added without a default",
+    ),
+    change(
+        "a union that is not tagged grows",
+        int | bool,
+        int | bool | str,
+        [(1, "a")],
+        running="string is new in the union",
+    ),
     change("a single type becomes a union", int, int | str, [(1, "a")], running="string is new in the union"),
-    change("members in another order", CatOrDog, Annotated[Dog | Cat, Field(discriminator="kind")],
-           [({"kind": "cat", "lives": 1}, {"kind": "dog", "name": "rex"})]),
-    change("a limit tightened", Annotated[int, Field(le=100)], Annotated[int, Field(le=10)], [(50, 5)],
-           log="its maximum was 100 and is 10"),
-    change("a limit loosened", Annotated[int, Field(le=10)], Annotated[int, Field(le=100)], [(5, 50)],
-           running="its maximum was 10 and is 100"),
+    change(
+        "members in another order",
+        CatOrDog,
+        Annotated[Dog | Cat, Field(discriminator="kind")],
+        [({"kind": "cat", "lives": 1}, {"kind": "dog", "name": "rex"})],
+    ),
+    change(
+        "a limit tightened",
+        Annotated[int, Field(le=100)],
+        Annotated[int, Field(le=10)],
+        [(50, 5)],
+        log="its maximum was 100 and is 10",
+    ),
+    change(
+        "a limit loosened",
+        Annotated[int, Field(le=10)],
+        Annotated[int, Field(le=100)],
+        [(5, 50)],
+        running="its maximum was 10 and is 100",
+    ),
     change("a limit set", int, Annotated[int, Field(ge=0)], [(-1, 1)], log="its minimum was free and is 0"),
     change("a limit lifted", Annotated[int, Field(ge=0)], int, [(1, -1)], running="its minimum was 0 and is free"),
-    change("a text may be longer", Annotated[str, StringConstraints(max_length=2)], Annotated[str, StringConstraints(max_length=3)],
-           [("ab", "abc")], running="its maxLength was 2 and is 3"),
-    change("a text must be shorter", Annotated[str, StringConstraints(max_length=3)], Annotated[str, StringConstraints(max_length=2)],
-           [("abc", "ab")], log="its maxLength was 3 and is 2"),
+    change(
+        "a text may be longer",
+        Annotated[str, StringConstraints(max_length=2)],
+        Annotated[str, StringConstraints(max_length=3)],
+        [("ab", "abc")],
+        running="its maxLength was 2 and is 3",
+    ),
+    change(
+        "a text must be shorter",
+        Annotated[str, StringConstraints(max_length=3)],
+        Annotated[str, StringConstraints(max_length=2)],
+        [("abc", "ab")],
+        log="its maxLength was 3 and is 2",
+    ),
     change("a pattern set", str, PoolId, [("Not A Pool!", "inbound")], log="its pattern was free and is"),
-    change("a pattern changed", PoolId, Slug, [("inbound", "In Bound")], log="its pattern was", running="its pattern was", cautious=True),
+    change(
+        "a pattern changed",
+        PoolId,
+        Slug,
+        [("inbound", "In Bound")],
+        log="its pattern was",
+        running="its pattern was",
+        cautious=True,
+    ),
     change("one id for another of the same shape", PoolId, RepId, [("inbound", "mira")]),
-    change("a list's items change", tuple[int, ...], tuple[str, ...], [([1], ["a"])], log="its type was integer and is string",
-           running="its type was integer and is string"),
-    change("a list becomes a row", tuple[int, ...], tuple[int, int], [([1, 2, 3], [1, 2])],
-           log="it was a list of any length and is a fixed row of values",
-           running="it was a list of any length and is a fixed row of values", cautious=True),
-    change("a row grows", tuple[int, int], tuple[int, int, int], [([1, 2], [1, 2, 3])], log="its minItems was 2 and is 3",
-           running="its maxItems was 2 and is 3"),
-    change("a map's values change", dict[PoolId, int], dict[PoolId, str], [({"a": 1}, {"a": "b"})],
-           log="its type was integer and is string", running="its type was integer and is string"),
-    change("a map's keys tighten", dict[str, int], dict[PoolId, int], [({"A B": 1}, {"a": 1})], log="its pattern was free and is"),
-    change("a field added inside, with a default", Bird, create_model("Bird", __base__=Model, kind=(Literal["bird"], "bird"), wings=(int, 2)),
-           [({"kind": "bird"}, {"kind": "bird", "wings": 2})]),
-    change("a decimal becomes a number", Decimal, float, [("1.50", 1.5)], log="string is no member of the union any more", cautious=True),
-]  # fmt: skip
+    change(
+        "a list's items change",
+        tuple[int, ...],
+        tuple[str, ...],
+        [([1], ["a"])],
+        log="its type was integer and is string",
+        running="its type was integer and is string",
+    ),
+    change(
+        "a list becomes a row",
+        tuple[int, ...],
+        tuple[int, int],
+        [([1, 2, 3], [1, 2])],
+        log="it was a list of any length and is a fixed row of values",
+        running="it was a list of any length and is a fixed row of values",
+        cautious=True,
+    ),
+    change(
+        "a row grows",
+        tuple[int, int],
+        tuple[int, int, int],
+        [([1, 2], [1, 2, 3])],
+        log="its minItems was 2 and is 3",
+        running="its maxItems was 2 and is 3",
+    ),
+    change(
+        "a map's values change",
+        dict[PoolId, int],
+        dict[PoolId, str],
+        [({"a": 1}, {"a": "b"})],
+        log="its type was integer and is string",
+        running="its type was integer and is string",
+    ),
+    change(
+        "a map's keys tighten",
+        dict[str, int],
+        dict[PoolId, int],
+        [({"A B": 1}, {"a": 1})],
+        log="its pattern was free and is",
+    ),
+    change(
+        "a field added inside, with a default",
+        Bird,
+        create_model("Bird", __base__=Model, kind=(Literal["bird"], "bird"), wings=(int, 2)),
+        [({"kind": "bird"}, {"kind": "bird", "wings": 2})],
+    ),
+    change(
+        "a decimal becomes a number",
+        Decimal,
+        float,
+        [("1.50", 1.5)],
+        log="string is no member of the union any more",
+        cautious=True,
+    ),
+]
 
 
 def _event(fields: dict[str, Any]) -> type[Event]:
@@ -246,8 +395,8 @@ def test_a_sentence_about_the_log_names_the_place_and_all_that_is_to_be_done() -
     [found] = breaks(schema_of(_event({})), schema_of(_event({"reason": (str, ...)})))
 
     assert found.sentence("LeadRejected", 1) == (
-        "LeadRejected.v1, reason: the field was added without a default, so records in the log could no longer be read. Take the "
-        "change back, or set `version = 2` in LeadRejected, lift version 1 in schemas/history/upcasters.py and run "
+        "LeadRejected.v1, reason: the field was added without a default, so records in the log could no longer be "
+        "read. Take the change back, or set `version = 2` in LeadRejected, lift version 1 in schemas/history/upcasters.py and run "
         "`python -m schemas.history freeze`."
     )
 
@@ -256,8 +405,8 @@ def test_a_sentence_about_running_readers_names_the_place_and_all_that_is_to_be_
     [found] = breaks(schema_of(_event(field(Few))), schema_of(_event(field(Many))))
 
     assert found.sentence("LeadRejected", 1) == (
-        "LeadRejected.v1, x: the value 'green' is new, so a process that still runs the version before could not read what is "
-        "written. Take the change back, or let every reader run this version first and only then write it: "
+        "LeadRejected.v1, x: the value 'green' is new, so a process that still runs the version before could not "
+        "read what is written. Take the change back, or let every reader run this version first and only then write it: "
         "`python -m schemas.history freeze --readers-first LeadRejected` records that."
     )
 
@@ -272,4 +421,7 @@ def test_a_break_deep_inside_is_named_by_its_path() -> None:
 
 def test_a_keyword_that_the_checker_does_not_know_is_an_error_and_not_passed_over() -> None:
     with pytest.raises(NotImplementedError, match="does not know the keyword not"):
-        breaks({"type": "object", "properties": {"x": {"not": {"type": "string"}}}}, {"type": "object", "properties": {"x": {"type": "string"}}})
+        breaks(
+            {"type": "object", "properties": {"x": {"not": {"type": "string"}}}},
+            {"type": "object", "properties": {"x": {"type": "string"}}},
+        )

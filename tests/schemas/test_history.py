@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,8 @@ def _event(name: str = "Changed", version: int = 1, **fields: Any) -> type[Event
 
 def test_a_new_event_is_frozen_with_its_schema_and_example(tmp_path: Path) -> None:
     assert list(complaints(_event(), read(tmp_path))) == [
-        "leadloop.Changed.v1 is not frozen: run `python -m schemas.history freeze` and commit the two files that it writes."
+        "leadloop.Changed.v1 is not frozen: run `python -m schemas.history freeze` "
+        "and commit the two files that it writes."
     ]
 
     written = freeze(_event(), tmp_path)
@@ -95,7 +95,10 @@ def test_a_change_that_all_can_live_with_is_frozen_beside_the_first(tmp_path: Pa
     [sentence] = complaints(grown, read(tmp_path))
     assert "run `python -m schemas.history freeze`" in sentence
 
-    assert [path.name for path in freeze(grown, tmp_path)] == ["Changed.v1.r2.schema.json", "Changed.v1.r2.example.json"]
+    assert [path.name for path in freeze(grown, tmp_path)] == [
+        "Changed.v1.r2.schema.json",
+        "Changed.v1.r2.example.json",
+    ]
     assert (tmp_path / "Changed.v1.schema.json").read_bytes() == first
     assert list(complaints(grown, read(tmp_path))) == []
 
@@ -149,14 +152,18 @@ def test_words_of_explanation_may_change_freely(tmp_path: Path) -> None:
     assert list(complaints(explained, read(tmp_path))) == []
 
 
-def test_the_command_freezes_the_whole_language_and_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_freezes_the_whole_language_and_says_what_it_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main(["freeze", "--folder", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("frozen: ") == 2 * len(EVENTS)
     assert command.main(["freeze", "--folder", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
 
 
-def test_the_command_ends_with_an_error_where_history_would_be_rewritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_an_error_where_history_would_be_rewritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command.main(["freeze", "--folder", str(tmp_path)])
     path = tmp_path / "LeadErased.v1.schema.json"
     schema = orjson.loads(path.read_bytes())
@@ -181,10 +188,9 @@ def _a_reason_is_added(content: Content) -> tuple[str, Content]:
 
 
 @pytest.fixture
-def old_versions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def old_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(UPCASTERS, _OLD, _why_becomes_reason)
     monkeypatch.setitem(UPCASTERS, _OLDER, _a_reason_is_added)
-    yield
 
 
 @pytest.mark.usefixtures("old_versions")
@@ -233,8 +239,9 @@ def test_old_names_interest_whoever_listens_to_the_event(monkeypatch: pytest.Mon
 def test_a_processor_works_an_old_record_as_if_it_were_new() -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     envelope = Envelope(EventId("e1"), _OLD, "/old", at, _LEAD, "c", new_trace("e1"), "")
-    record = Record(LEADS.name, 0, 0, at, _LEAD.encode(), orjson.dumps({"lead_id": _LEAD, "why": "spam"}),
-                    tuple(envelope.headers()))
+    record = Record(
+        LEADS.name, 0, 0, at, _LEAD.encode(), orjson.dumps({"lead_id": _LEAD, "why": "spam"}), tuple(envelope.headers())
+    )
 
     class NoAgreements:
         def in_force(self, at: datetime) -> Any:
@@ -246,7 +253,15 @@ def test_a_processor_works_an_old_record_as_if_it_were_new() -> None:
         def next_after(self, at: datetime) -> None:
             return None
 
-    done = step(_listener(LeadSuppressed, follows_life=True), None, Parts(), record, NoAgreements(), incarnation="i", source="/s",
-                writer="w")
+    done = step(
+        _listener(LeadSuppressed, follows_life=True),
+        None,
+        Parts(),
+        record,
+        NoAgreements(),
+        incarnation="i",
+        source="/s",
+        writer="w",
+    )
 
     assert [said.event.action for said in done.said] == [Effect.VOID.value]  # type: ignore[attr-defined]

@@ -31,11 +31,16 @@ HARMLESS = (bool, int, float, Decimal, datetime, AwareDatetime, timedelta)
 """Types that no address and no telephone number with its + or blanks can be put into."""
 
 ALLOWED: Mapping[tuple[type[Event], str], str] = {
-    (console.AgreementProposed, "text"): "the agreement is written and signed by both departments, never by a prospect; "
+    (
+        console.AgreementProposed,
+        "text",
+    ): "the agreement is written and signed by both departments, never by a prospect; "
     "addresses of channels come from the environment",
     (console.AgreementPublished, "text"): "the same text, once it is signed",
-    (runtime.DeadLettered, "sealed"): "the failed record may hold a person, so it is encrypted with the installation's key and gone "
-    "after 30 days",
+    (
+        runtime.DeadLettered,
+        "sealed",
+    ): "the failed record may hold a person, so it is encrypted with the installation's key and gone after 30 days",
 }
 """Fields that could hold a person and do not, each with the reason why it may stand."""
 
@@ -99,7 +104,8 @@ def objection(place: Place) -> str | None:
         return None  # each of them is put to the proof below
     if kind is str and any(_pattern(mark) for mark in marks):
         return None
-    return f"is {getattr(kind, '__name__', kind)}, which could hold anything: use a type of schemas/ids.py or schemas/vocabulary.py"
+    name = getattr(kind, "__name__", kind)
+    return f"is {name}, which could hold anything: use a type of schemas/ids.py or schemas/vocabulary.py"
 
 
 def _pattern(mark: Any) -> str | None:
@@ -108,7 +114,9 @@ def _pattern(mark: Any) -> str | None:
 
 def leaks(event: type[Event]) -> list[str]:
     """What of an event could hold a person."""
-    return [f"{p} {why}" for p in places(event) if (why := objection(p)) is not None and (event, p.field) not in ALLOWED]
+    return [
+        f"{p} {why}" for p in places(event) if (why := objection(p)) is not None and (event, p.field) not in ALLOWED
+    ]
 
 
 OUTSIDE = [entry.event for entry in REGISTRY if entry.topics != (PROFILES,)]
@@ -211,9 +219,20 @@ def test_every_identifier_there_is_refuses_a_person(person: str) -> None:
 @pytest.mark.parametrize("kind", [Because, NonPersonalText, Slug], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     "number",
-    ["+49 170 1234567", "+491701234567", "0170/1234567", "0049 170 1234567", "(030) 123 45 67", "(212) 555-1234", "212-555-1234",
-     "+1-212-555-1234", "01701234567", "+49 (0)170 1234567", "call 0170 1234567 now"],
-)  # fmt: skip
+    [
+        "+49 170 1234567",
+        "+491701234567",
+        "0170/1234567",
+        "0049 170 1234567",
+        "(030) 123 45 67",
+        "(212) 555-1234",
+        "212-555-1234",
+        "+1-212-555-1234",
+        "01701234567",
+        "+49 (0)170 1234567",
+        "call 0170 1234567 now",
+    ],
+)
 def test_a_telephone_number_is_refused_however_it_is_written(kind: type, number: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(number)
@@ -244,7 +263,9 @@ def test_a_reason_may_speak_of_points_times_and_ids(sentence: str) -> None:
     assert TypeAdapter(Because).validate_python(sentence) == sentence
 
 
-@pytest.mark.parametrize("text", ["spring-fair-2026-03-02", "50-1000", "10.000-50.000", "A1", "2026", "brand | search | 20261124"])
+@pytest.mark.parametrize(
+    "text", ["spring-fair-2026-03-02", "50-1000", "10.000-50.000", "A1", "2026", "brand | search | 20261124"]
+)
 def test_a_senders_words_are_not_taken_for_numbers(text: str) -> None:
     assert not looks_personal(text)
 

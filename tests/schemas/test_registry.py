@@ -21,7 +21,19 @@ from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
 from schemas.history.examples import example
 from schemas.lifecycle import LIFE_EVENTS
-from schemas.topics import ALERTS, LEADS, REGISTRY, TEAMS, TOPICS, Entry, NotItsToSay, Topic, by_type_name, key_of, topic_of
+from schemas.topics import (
+    ALERTS,
+    LEADS,
+    REGISTRY,
+    TEAMS,
+    TOPICS,
+    Entry,
+    NotItsToSay,
+    Topic,
+    by_type_name,
+    key_of,
+    topic_of,
+)
 from services.runtime.main import SERVICES, Service
 
 ABSTRACT = frozenset({desk.Action, desk.Outcome, desk.RosterMember, scoring.Verdict, sla.ClockEvent})
@@ -131,7 +143,9 @@ def test_a_processing_service_reads_exactly_what_the_registry_says(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - set(_WITHOUT_DATABASE)))
 def test_a_projecting_service_reads_the_topics_that_the_registry_says(name: str) -> None:
-    declared = {t for entry in REGISTRY if name in entry.readers and entry.event is not AgreementPublished for t in entry.topics}
+    declared = {
+        t for entry in REGISTRY if name in entry.readers and entry.event is not AgreementPublished for t in entry.topics
+    }
     heard = {topic for topics in _projected(name) for topic in topics}
 
     assert {t.name for t in declared} <= {t.name for t in heard}

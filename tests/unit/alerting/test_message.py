@@ -6,9 +6,9 @@ import pytest
 
 from schemas.events.alerting import AlertReleased
 from schemas.ids import AlertId
-from services.alerting.processors import RECIPIENT
 from services.alerting.delivery import Channel, ChannelUnusable, _with_id, expand
 from services.alerting.message import Writer
+from services.alerting.processors import RECIPIENT
 from tests.unit.alerting.test_when import alert
 from tests.unit.alerting.world import Log
 

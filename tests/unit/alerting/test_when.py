@@ -7,8 +7,8 @@ from datetime import timedelta
 from schemas.events.alerting import AlertKind, AlertReleased, AlertRequested
 from schemas.ids import AlertId, ClockName, LeadId, RecipientId, RepId, TeamId
 from schemas.vocabulary import Because
-from services.alerting.processors import RECIPIENT
 from services.alerting.by_recipient.pacing import LINES_PER_DIGEST, MESSAGES_PER_WINDOW, WINDOW
+from services.alerting.processors import RECIPIENT
 from tests.unit.alerting.world import T0, Log, agreement
 
 _GATHER = {'url: "${LEADLOOP_MANAGERS_URL}"': 'url: "${LEADLOOP_MANAGERS_URL}", gather: 2m'}
