@@ -1,0 +1,77 @@
+"""The two agreements of the checker: version 2 removes the pools p1 and pc of team s and makes p2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from schemas.agreement import Agreement, load
+
+TEXT = """
+name: checked
+title: What the checker's leads live under
+attributes:
+  topic: {{type: choice, choices: [demo, student, other]}}
+engagements: [page_viewed]
+scoring:
+  fit: [{{id: demo, points: 40, when: {{attribute: topic, equals: demo}}, because: wants a demo}}]
+  engagement: []
+  grades: {{letters: {{A: 40, B: 25, C: 10}}, numbers: {{1: 40, 2: 20, 3: 5}}}}
+definition:
+  - {{id: demo, verdict: qualified, when: {{attribute: topic, equals: demo}}, because: wants a demo}}
+  - {{id: student, verdict: disqualified, when: {{attribute: topic, equals: student}}, because: is a student}}
+  - {{id: rest, verdict: nurtured, because: not ready}}
+teams:
+  s: {{title: S}}
+  a: {{title: A}}
+pools:
+{pools}
+  pa: {{team: a, role: ae}}
+routing:
+  - {{id: closers, role: ae, pool: pa, because: handed over}}
+  - {{id: everyone, pool: {pool}, because: all others}}
+calendars:
+  always: {{open: always}}
+clocks:
+  - {{id: accept, starts_on: assigned, met_by: [accepted, rejected, returned], within: 4h, calendar: always,
+     on_breach: reassign}}
+  - {{id: respond, starts_on: accepted, met_by: [connected, meeting, rejected, returned, handed_over, won, lost],
+     within: 8h, calendar: always, on_breach: reassign}}
+reasons:
+  - {{id: reroute, title: Not mine, for: [reject, hand_over, reassign], then: reroute}}
+  - {{id: later, title: Later, for: [recycle, lose], then: {{recycle: {{after: 10d, stream: later}}}}}}
+  - {{id: never, title: Never, for: [lose], then: stay}}
+  - {{id: spam, title: Spam, for: [suppress], then: stay}}
+recycling: {{cycles_at_most: 3, otherwise: {{after: 10d, stream: nurture}}}}
+channels: {{}}
+alerts: []
+"""
+
+ONE = "  p1: {team: s}\n  pc: {team: s, mode: claim}"
+TWO = "  p2: {team: s}"
+
+
+@cache
+def agreement(version: int, flavour: str) -> Agreement:
+    """Version 1 or 2. flavour: `push` deals leads out, `claim` lets reps take them."""
+    if version == 1:
+        return load(TEXT.format(pools=ONE, pool="pc" if flavour == "claim" else "p1"), 1)
+    return load(TEXT.format(pools=TWO, pool="p2"), 2)
+
+
+@dataclass
+class OneLogsAgreements:
+    """What one log knows: each log learns of version 2 at its own time."""
+
+    flavour: str
+    now_in_force: int = 1
+
+    def in_force(self, at: datetime) -> Agreement:
+        return agreement(self.now_in_force, self.flavour)
+
+    def version(self, number: int) -> Agreement | None:
+        return agreement(number, self.flavour) if number in (1, 2) else None
+
+    def next_after(self, at: datetime) -> datetime | None:
+        return None

@@ -1,0 +1,94 @@
+"""What must be so when everybody has stopped and everything said has arrived."""
+
+from __future__ import annotations
+
+from schemas.ids import PoolId, RepId
+from schemas.lifecycle import Life, State
+from services.routing.processors import TEAM
+from services.routing.team.ability import Hours, able
+from services.routing.team.state import LINE, PLACE, REP, WAIT
+from services.sla.processor import SLA
+from services.sla.state import Hand, Watch
+from tests.properties.lifecycle.agreements import agreement
+from tests.properties.lifecycle.world import TEAM_A, TEAM_S, Bad, World
+
+
+def check_quiet(w: World) -> None:
+    """Raises Bad for the first invariant that does not hold."""
+    for lead in w.leads:
+        _lead(w, lead, w.life(lead))
+    places = {
+        (request, place.lead, place.rep) for team in (TEAM_S, TEAM_A) for request, place in w.parts(team, PLACE).items()
+    }
+    held = {(s.offer, k, s.rep) for k in w.leads if (s := w.life(k)).held}
+    if places != held:
+        raise Bad(f"I2 places differ from assignments in effect: {sorted(map(str, places ^ held))}")
+    for team in (TEAM_S, TEAM_A):
+        _counts(w, team)
+        _queue(w, team)
+    waits = [
+        (request, wait.lead, team, wait.pool)
+        for team in (TEAM_S, TEAM_A)
+        for request, wait in w.parts(team, WAIT).items()
+    ]
+    open_ = [(s.offer, k, s.team, s.pool) for k in w.leads if (s := w.life(k)).state is State.OPEN]
+    if sorted(waits) != sorted(open_, key=str):
+        raise Bad(f"I3 queue entries differ from open requests: {waits} {open_}")
+    for event_id in sorted(w.answered_202):
+        if (event_id in w.in_effect) is (event_id in w.refused):
+            raise Bad("I4 an action or claim neither in effect nor refused, or both")
+
+
+def _lead(w: World, lead: str, s: Life) -> None:
+    if s.held and s.team is not None and s.rep is not None:
+        rep = w.parts(s.team, REP).get(s.rep)
+        if rep is None or rep.left:
+            raise Bad("I3 assigned to a rep who has left")
+        _watched(w.state(SLA.name, lead), s)
+    if s.state is State.OPEN and s.queued is None:
+        raise Bad("I3 open request without an answer")
+    if s.state in (State.NEW, State.UNROUTED, State.RETURNED):
+        raise Bad(f"I3 stuck in {s.state}")
+    if s.state in (State.RECYCLED, State.RETIRED, State.LOST) and s.submitted > s.ended:
+        raise Bad("I3 a submission came and the lead sleeps")
+
+
+def _watched(watch: Watch, s: Life) -> None:
+    """A breach that asked for the lead to be taken away has done so, or the clock runs again."""
+    if s.state is State.WORKING:
+        return
+    if watch.assignment != s.offer or not watch.clocks:
+        raise Bad("I3 assigned, unworked, and nobody watches")
+    if any(c.hand is Hand.BREACHED and c.reassign and c.met_by is None for c in watch.clocks):
+        raise Bad("I3 assigned, unworked, and no clock runs")
+
+
+def _counts(w: World, team: str) -> None:
+    places = w.parts(team, PLACE).values()
+    for name, rep in w.parts(team, REP).items():
+        if rep.open != sum(p.rep == name for p in places):
+            raise Bad("I2 a rep's count of places is wrong")
+    waits = w.parts(team, WAIT)
+    if sorted(line.request for line in w.parts(team, LINE).values()) != sorted(waits):
+        raise Bad("I3 the order of the queue and its entries differ")
+    pools = w.state(TEAM.name, team).pools
+    if {p: t.waiting for p, t in pools.items() if t.waiting} != _tally([x.pool for x in waits.values()]):
+        raise Bad("I3 the count of waiting leads is wrong")
+
+
+def _tally(pools: list[PoolId]) -> dict[PoolId, int]:
+    return {pool: pools.count(pool) for pool in pools}
+
+
+def _queue(w: World, team: str) -> None:
+    head = w.state(TEAM.name, team)
+    known = agreement(max(head.version, w.logs[team].agreements.now_in_force), w.flavour)
+    hours = Hours(known, w.clock)
+    for wait in w.parts(team, WAIT).values():
+        pool = known.pools.get(wait.pool)
+        if pool is None or pool.team != team:
+            raise Bad("I3 waits in a pool that is gone")
+        if pool.mode == "fair":
+            for name, rep in w.parts(team, REP).items():
+                if able(rep, hours) and wait.pool in rep.pools and RepId(name) not in wait.excluded:
+                    raise Bad("I3 waits while a rep is free")
