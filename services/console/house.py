@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from services.console.broker import Broker, BrokerSettings, BrokerUnavailable, c
 from services.console.datafolder import DataFolderUnusable, make_folder, write_whole
 from services.console.doors import Doors
 from services.console.environment import DOORS, settings_of, variables
-from services.console.installation import Installation
+from services.console.installation import NAMESPACE, Installation
 from services.console.nursery import Nursery
 from services.console.terminal import Refused, news
 from services.console.wanted_ports import ports_for
@@ -243,12 +244,17 @@ def names_of(service: str, number: int) -> list[str]:
     return [service if index == 1 else f"{service}-{index}" for index in range(1, number + 1)]
 
 
+def _own_namespace(environ: Mapping[str, str]) -> str:
+    """A new installation's namespace: a Kafka of others may have an installation already, and two must not share their topics."""
+    return f"{NAMESPACE}-{secrets.token_hex(4)}" if environ.get("KAFKA_BOOTSTRAP_SERVERS") else NAMESPACE
+
+
 @asynccontextmanager
 async def running(wishes: Wishes) -> AsyncIterator[House]:
     """A house that stands for as long as the block lasts. Raises what `House.start` raises."""
     for service, number in wishes.scale.items():
         names_of(service, number)
-    namespace = wishes.namespace or wishes.environ.get("LEADLOOP_NAMESPACE") or "leadloop"
+    namespace = wishes.namespace or wishes.environ.get("LEADLOOP_NAMESPACE") or _own_namespace(wishes.environ)
     installation = Installation.open(wishes.folder, namespace=namespace, partitions=wishes.partitions)
     with installation.held():
         house = House(installation, wishes)

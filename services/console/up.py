@@ -116,7 +116,7 @@ def addresses(house: House) -> Table:
     table.add_column(overflow="fold")
     table.add_row("marketing's board", f"{doors.feedback}/{query}")
     table.add_row("reps' inbox", f"{doors.desk}/{query}")
-    table.add_row("a form to fill in", f"{doors.intake}/")
+    table.add_row("a form to fill in", f"{doors.intake}/forms/demo")
     table.add_row("doors", f"intake {doors.intake}   desk {doors.desk}   feedback {doors.feedback}")
     table.add_row("Kafka", house.bootstrap_servers)
     table.add_row("token", doors.token)

@@ -1,0 +1,70 @@
+"""The loop as one sees it in the terminal while the demo plays: counts by status, leads moving, reasons, the reps."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from services.console.demo.day import Day
+from services.console.demo.letterbox import Letterbox
+
+STATUSES = {
+    "new": "white", "nurtured": "cyan", "disqualified": "bright_black", "waiting": "yellow", "assigned": "bright_yellow", "accepted": "bright_blue",
+    "working": "blue", "won": "green", "lost": "red", "recycled": "magenta", "retired": "bright_black", "suppressed": "bright_black",
+}  # fmt: skip
+_STORY_LINES = 12
+_BAR_CELLS = 30
+
+
+def board(day: Day, letterbox: Letterbox, addresses: RenderableType) -> RenderableType:
+    """The whole picture as it is now."""
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(ratio=2)
+    grid.add_column(ratio=3)
+    grid.add_row(Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it"))
+    return Group(_headline(day, letterbox), grid, addresses)
+
+
+def line(day: Day, letterbox: Letterbox) -> str:
+    """The same in one plain line."""
+    counts = day.seen.by_status()
+    shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    return f"{_clock(day)}  {day.seen.submissions} in: {shown or 'nobody yet'}; {day.seen.actions} actions, {len(letterbox.titles)} alerts"
+
+
+def _clock(day: Day) -> str:
+    seconds = int(time.monotonic() - day.began)
+    return f"{seconds // 60:02}:{seconds % 60:02}"
+
+
+def _headline(day: Day, letterbox: Letterbox) -> Text:
+    seen = day.seen
+    return Text(
+        f" {_clock(day)}   {seen.submissions} submissions   {seen.engagements} engagements   {seen.actions} actions   "
+        f"{len(seen.came_back)} came back   {len(letterbox.titles)} alerts",
+        style="bold",
+    )
+
+
+def _statuses(day: Day) -> RenderableType:
+    counts = day.seen.by_status()
+    most = max(counts.values(), default=1)
+    table = Table.grid(padding=(0, 1))
+    for status, colour in STATUSES.items():
+        number = counts[status]
+        table.add_row(status, Text(str(number), justify="right"), Text("█" * round(_BAR_CELLS * number / most), style=colour))
+    if day.seen.reasons:
+        table.add_row("")
+        table.add_row(Text("turned down", style="dim"))
+        for reason, number in day.seen.reasons.most_common(4):
+            table.add_row(Text(reason.replace("_", " "), style="dim"), Text(str(number), justify="right"), "")
+    return table
+
+
+def _story(day: Day) -> Text:
+    lines = list(day.seen.story)[-_STORY_LINES:]
+    return Text("\n".join(f"{int(at) // 60:02}:{int(at) % 60:02} {said}" for at, said in lines), no_wrap=True, overflow="ellipsis")

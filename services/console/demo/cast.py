@@ -1,0 +1,179 @@
+"""Who writes to the demo company, what they do, and how it would end: a small world of the simulator leadforge, as prospects.
+
+leadforge simulates companies, contacts, visits, touches, opportunities and outcomes. What it does not know is added here from
+the same seed: names of people, and campaigns.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from services.console.terminal import Refused
+
+if TYPE_CHECKING:
+    from leadforge.core.models import WorldBundle
+
+SEED = 42
+RECIPE = "b2b_saas_procurement_v1"
+
+_FIRST_NAMES = (
+    "Ada", "Amir", "Bea", "Carlos", "Chloe", "Daniel", "Dilek", "Elif", "Emma", "Finn", "Grace", "Hana", "Ivan", "Jana", "Jonas", "Kofi",
+    "Lena", "Liam", "Maya", "Milan", "Nora", "Olga", "Omar", "Pia", "Priya", "Ravi", "Rosa", "Sami", "Sofia", "Tom", "Uma", "Yuki",
+)  # fmt: skip
+_LAST_NAMES = (
+    "Adler", "Bauer", "Berg", "Costa", "Dahl", "Diaz", "Evans", "Fischer", "Garcia", "Haas", "Ito", "Jensen", "Khan", "Klein", "Kowalski",
+    "Lang", "Lopez", "Meyer", "Moreau", "Nguyen", "Novak", "Okafor", "Patel", "Peters", "Rossi", "Sato", "Schmidt", "Silva", "Smith", "Weber",
+)  # fmt: skip
+_COUNTRIES = {"US": "US", "UK": "GB"}
+_SENIORITY = {"individual_contributor": "staff", "manager": "manager", "director": "director", "vp": "vp", "c_suite": "c_level"}
+_CAMPAIGNS = {
+    "inbound_marketing": ("Autumn launch", "search", "cpc"),
+    "sdr_outbound": ("Procurement leaders", "mail", "outbound"),
+    "partner_referral": ("Partner days", "partner", "referral"),
+}
+_MOST_ENGAGEMENTS = 3
+
+
+class Fate(StrEnum):
+    """How it would end, as the simulator says."""
+
+    WIN = "win"
+    LOSE = "lose"
+    REJECT = "reject"
+    STAY = "stay"
+    """Still being worked when the day ends."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """Somebody who writes to the company, and what a rep will find out."""
+
+    number: int
+    name: str
+    email: str
+    company: str
+    country: str
+    topic: str
+    employees: int
+    industry: str
+    seniority: str
+    campaign: str
+    channel: str
+    medium: str
+    engagements: tuple[str, ...]
+    fate: Fate
+    later: Fate
+    """How it ends when he comes back after a rejection."""
+    reason: str
+    amount: int
+    """What a deal would be worth, in US dollars."""
+    by_form: bool
+    """He fills in a form; else a marketing tool calls the API."""
+    ignored: bool
+    """The first rep who gets him does nothing."""
+    at: float
+    """When in the day he writes: 0 is its beginning, 1 its end."""
+
+    @property
+    def raises_hand(self) -> bool:
+        """Whether the agreement qualifies him at once, by what he asks for."""
+        return self.topic in ("demo", "contact")
+
+
+def cast(number: int) -> list[Prospect]:
+    """So many prospects, in the order in which they write; always the same ones. Raises Refused without leadforge."""
+    return _prospects(_world(number))
+
+
+def _world(number: int) -> WorldBundle:
+    try:
+        from leadforge.api import Generator
+    except ImportError as missing:
+        raise Refused("the demo plays a world of the simulator leadforge, which is not installed; run make setup") from missing
+    generator = Generator.from_recipe(
+        RECIPE, seed=SEED, n_accounts=max(20, number // 3), n_contacts=number * 4, n_leads=number, exposure_mode="research_instructor"
+    )
+    return generator.generate()
+
+
+def _prospects(world: WorldBundle) -> list[Prospect]:
+    accounts = {account.account_id: account for account in world.population.accounts}
+    contacts = {contact.contact_id: contact for contact in world.population.contacts}
+    seen: dict[str, list[Any]] = defaultdict(list)
+    for session in world.simulation_result.sessions:
+        seen[session.lead_id].append(session)
+    touched: dict[str, set[str]] = defaultdict(set)
+    for touch in world.simulation_result.touches:
+        touched[touch.lead_id].add(touch.touch_type)
+    worth = {o.lead_id: int(o.estimated_acv) for o in world.simulation_result.opportunities}
+    leads = sorted(world.simulation_result.leads, key=lambda lead: (lead.lead_created_at, lead.lead_id))
+    return [
+        _prospect(index, len(leads), lead, contacts[lead.contact_id], accounts[lead.account_id], seen[lead.lead_id], touched[lead.lead_id],
+                  worth.get(lead.lead_id, 0))
+        for index, lead in enumerate(leads)
+    ]  # fmt: skip
+
+
+def _prospect(index: int, of: int, lead: Any, contact: Any, account: Any, sessions: list[Any], touches: set[str], worth: int) -> Prospect:
+    dice = random.Random(f"{SEED}/{lead.lead_id}")
+    person = random.Random(f"{SEED}/{contact.contact_id}")
+    first, last = person.choice(_FIRST_NAMES), person.choice(_LAST_NAMES)
+    domain = account.account_id.replace("_", "-")
+    campaign, channel, medium = _CAMPAIGNS[lead.lead_source]
+    fate = _fate(lead, dice)
+    return Prospect(
+        number=index + 1,
+        name=f"{first} {last}",
+        email=f"{first}.{last}.{contact.contact_id.removeprefix('cnt_').lstrip('0')}@{domain}.example".lower(),
+        company=account.company_name.replace("acct_", "").replace("Company 0000", "Company "),
+        country=_COUNTRIES.get(account.region, "US"),
+        topic=_topic(lead, sessions, touches, dice),
+        employees=int(account.employee_band.rstrip("+").partition("-")[0]),
+        industry=account.industry.replace("_", " "),
+        seniority=_SENIORITY.get(contact.seniority, "other"),
+        campaign=campaign, channel=channel, medium=medium,
+        engagements=_engagements(sessions, touches),
+        fate=fate,
+        later=dice.choices((Fate.WIN, Fate.STAY, Fate.LOSE), (5, 3, 2))[0],
+        reason=_reason(fate, lead, dice),
+        amount=worth or 20_000,
+        by_form=lead.lead_source == "inbound_marketing",
+        ignored=dice.random() < 0.06,
+        at=index / of,
+    )  # fmt: skip
+
+
+def _fate(lead: Any, dice: random.Random) -> Fate:
+    """The simulator's outcome; some of whom it leaves open after 90 days first say that it is too early."""
+    if lead.current_stage == "closed_won":
+        return Fate.WIN
+    if lead.current_stage == "closed_lost":
+        return Fate.LOSE if lead.is_sql else Fate.REJECT
+    return Fate.REJECT if dice.random() < 0.4 else Fate.STAY
+
+
+def _reason(fate: Fate, lead: Any, dice: random.Random) -> str:
+    if fate is Fate.LOSE:
+        return dice.choice(("competitor", "lost_interest", "no_budget"))
+    return dice.choices(("no_budget", "no_timeline", "not_mine", "bad_data"), (5, 3, 2, 1))[0]
+
+
+def _topic(lead: Any, sessions: list[Any], touches: set[str], dice: random.Random) -> str:
+    """What he asks for, by the pages that he looked at."""
+    kinds = {session.session_type for session in sessions}
+    if "demo_page" in kinds or lead.is_sql:
+        return dice.choices(("demo", "pricing", "webinar", "whitepaper"), (50, 25, 12, 13))[0]
+    if "pricing_page" in kinds:
+        return "pricing"
+    return "webinar" if "webinar" in touches else "whitepaper"
+
+
+def _engagements(sessions: list[Any], touches: set[str]) -> tuple[str, ...]:
+    kinds = {"website": "page_viewed", "pricing_page": "pricing_viewed", "demo_page": "page_viewed"}
+    touched = {"webinar": "webinar_attended", "content_download": "content_downloaded", "email": "mail_clicked"}
+    done = [kinds[session.session_type] for session in sessions] + [touched[touch] for touch in sorted(touches) if touch in touched]
+    return tuple(dict.fromkeys(done))[:_MOST_ENGAGEMENTS]

@@ -1,0 +1,313 @@
+"""The working day: prospects write, marketing's tools report what they do, reps work what is routed to them. All over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from schemas.ids import LeadId
+from services.console.demo.cast import Fate, Prospect
+from services.console.demo.stopwatch import Stopwatch
+from services.console.demo.streams import follow
+from services.console.doors import Doors, problem_of
+
+DAY_SECONDS = 36.0
+"""In which everybody writes."""
+_LONGEST_EVENING_SECONDS = 40.0
+"""Then the reps finish, and who was recycled comes back."""
+_QUIET_SECONDS = 3.0
+_INBOX_EVERY_SECONDS = 3.0
+_MOST_REQUESTS = 24
+_UNFINISHED = ("new", "waiting", "assigned", "recycled")
+_STORY_LINES = 200
+
+
+@dataclass
+class Seen:
+    """What marketing's stream has told so far, and what the reps did: all that the board shows."""
+
+    status: dict[str, str] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    moves: Counter[str] = field(default_factory=Counter)
+    story: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_STORY_LINES))
+    submissions: int = 0
+    engagements: int = 0
+    actions: int = 0
+    refused: list[str] = field(default_factory=list)
+    """What a door said no to that it should not have."""
+    late: int = 0
+    """Actions that came after the assignment had ended: 409."""
+    ignored: set[str] = field(default_factory=set)
+    came_back: set[str] = field(default_factory=set)
+    won_after_return: set[str] = field(default_factory=set)
+    last_change: float = field(default_factory=time.monotonic)
+
+    def by_status(self) -> Counter[str]:
+        """Leads by status now."""
+        return Counter(self.status.values())
+
+
+class Day:
+    """One working day at an installation."""
+
+    def __init__(self, doors: Doors, lead_of: Callable[[str], LeadId], cast: Sequence[Prospect], reps: Sequence[str], pace: float) -> None:
+        """`lead_of` tells the lead of an e-mail address, which a browser form does not answer."""
+        self._doors, self._lead_of, self._cast, self._reps, self._pace = doors, lead_of, cast, reps, pace
+        self.seen = Seen()
+        self.to_inbox, self.to_marketing = Stopwatch(), Stopwatch()
+        self.began = time.monotonic()
+        self._prospects: dict[str, Prospect] = {}
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(_MOST_REQUESTS)
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=60)
+        self._client = httpx.AsyncClient(headers=doors.headers, timeout=30, limits=limits)
+        self._browser = httpx.AsyncClient(timeout=30, limits=limits)
+
+    async def play(self) -> None:
+        """From the first submission until every lead has come to rest, or the evening is over."""
+        listeners = [asyncio.Event() for _ in range(len(self._reps) + 1)]
+        followers = [asyncio.create_task(self._marketing(listeners[0]), name="marketing")]
+        followers += [asyncio.create_task(self._rep(rep, heard), name=f"rep {rep}") for rep, heard in zip(self._reps, listeners[1:], strict=True)]
+        try:
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(heard.wait() for heard in listeners))
+            self.began = time.monotonic()
+            await asyncio.gather(*(self._prospect(prospect) for prospect in self._cast))
+            await self._evening()
+        finally:
+            tasks = [*followers, *self._working.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._client.aclose()
+            await self._browser.aclose()
+
+    async def _evening(self) -> None:
+        until = time.monotonic() + _LONGEST_EVENING_SECONDS / min(self._pace, 1.0)
+        while time.monotonic() < until:
+            statuses = self.seen.by_status()
+            busy = any(not task.done() for task in self._working.values())
+            quiet = time.monotonic() - self.seen.last_change > _QUIET_SECONDS
+            if quiet and not busy and not any(statuses[status] for status in _UNFINISHED):
+                return
+            await asyncio.sleep(0.2)
+
+    # -- prospects and marketing's tools -----------------------------------------------------------------------------
+
+    async def _prospect(self, prospect: Prospect) -> None:
+        await asyncio.sleep(prospect.at * DAY_SECONDS / self._pace)
+        lead = str(self._lead_of(prospect.email))
+        first = lead not in self._prospects
+        self._prospects.setdefault(lead, prospect)
+        if first and prospect.raises_hand:
+            self.to_inbox.expect(lead)
+        async with self._slots:
+            answer = await (self._fill_in_form(prospect) if prospect.by_form else self._call_api(prospect))
+        if answer is None:
+            return
+        self.seen.submissions += 1
+        if first and prospect.raises_hand:
+            self.to_inbox.said(lead)
+        await self._engage(prospect, lead)
+
+    async def _fill_in_form(self, prospect: Prospect) -> httpx.Response | None:
+        fields = {
+            "name": prospect.name, "email": prospect.email, "company": prospect.company, "country": prospect.country,
+            "employees": str(prospect.employees), "industry": prospect.industry, "seniority": prospect.seniority,
+            "utm_source": prospect.channel, "utm_medium": prospect.medium, "utm_campaign": prospect.campaign, "consent_mail": "yes",
+        }  # fmt: skip
+        return await self._ask(self._browser, "POST", f"{self._doors.intake}/v1/forms/{prospect.topic}", data=fields)
+
+    async def _call_api(self, prospect: Prospect) -> httpx.Response | None:
+        body = {
+            "email": prospect.email, "name": prospect.name, "company": prospect.company, "country": prospect.country,
+            "attributes": {
+                "topic": prospect.topic, "employees": prospect.employees, "industry": prospect.industry, "seniority": prospect.seniority
+            },
+            "source": {"channel": prospect.channel, "medium": prospect.medium, "campaign": prospect.campaign},
+            "external_ids": {"leadforge": f"prospect-{prospect.number}"},
+        }  # fmt: skip
+        key = {"Idempotency-Key": f"demo-{prospect.number}"}
+        return await self._ask(self._client, "POST", f"{self._doors.intake}/v1/leads", json=body, headers=key)
+
+    async def _engage(self, prospect: Prospect, lead: str) -> None:
+        dice = random.Random(prospect.number)
+        for kind in prospect.engagements:
+            await self._pause(dice.uniform(2, 9))
+            await self._observe(lead, kind)
+
+    async def _observe(self, lead: str, kind: str) -> None:
+        async with self._slots:
+            if await self._ask(self._client, "POST", f"{self._doors.intake}/v1/engagements", json=[{"lead_id": lead, "kind": kind}]):
+                self.seen.engagements += 1
+
+    # -- marketing ---------------------------------------------------------------------------------------------------
+
+    async def _marketing(self, listening: asyncio.Event) -> None:
+        async for change in follow(self._client, f"{self._doors.feedback}/v1/status/stream", listening):
+            lead, status = str(change["lead_id"]), str(change["lead_status"])
+            self.to_marketing.arrived((lead, status))
+            before = self.seen.status.get(lead)
+            self.seen.status[lead] = status
+            self.seen.last_change = time.monotonic()
+            if status == before:
+                continue
+            self.seen.moves[status] += 1
+            if status == "recycled" and change.get("reason"):
+                self.seen.reasons[str(change["reason"])] += 1
+            if int(change.get("cycle") or 1) > 1:
+                self.seen.came_back.add(lead)
+                if status == "won":
+                    self.seen.won_after_return.add(lead)
+            self._tell(lead, f"{before or 'in'} → {status}", change)
+
+    def _tell(self, lead: str, move: str, change: dict[str, Any]) -> None:
+        prospect = self._prospects.get(lead)
+        who = f"lead {lead[:8]}" + (f" ({prospect.company})" if prospect else "")
+        owner = f" with {change['owner']}" if change.get("owner") else ""
+        because = f": {str(change['reason']).replace('_', ' ')}" if change.get("reason") else ""
+        self.seen.story.append((time.monotonic() - self.began, f"{who} {move}{owner}{because}"))
+
+    # -- reps --------------------------------------------------------------------------------------------------------
+
+    async def _rep(self, rep: str, listening: asyncio.Event) -> None:
+        woken = asyncio.Event()
+        ear = asyncio.create_task(self._hear(rep, listening, woken), name=f"{rep} hears")
+        try:
+            while True:
+                woken.clear()
+                for row in await self._inbox(rep):
+                    self._take_up(rep, row)
+                try:
+                    async with asyncio.timeout(_INBOX_EVERY_SECONDS):
+                        await woken.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            ear.cancel()
+            await asyncio.gather(ear, return_exceptions=True)
+
+    async def _hear(self, rep: str, listening: asyncio.Event, woken: asyncio.Event) -> None:
+        async for told in follow(self._client, f"{self._doors.desk}/v1/events?rep={rep}", listening):
+            if told.get("type") == "assigned" and told.get("lead_id"):
+                self.to_inbox.arrived(str(told["lead_id"]))
+            if told.get("type") == "refused":
+                self.seen.late += 1
+            woken.set()
+
+    async def _inbox(self, rep: str) -> list[dict[str, Any]]:
+        async with self._slots:
+            answer = await self._ask(self._client, "GET", f"{self._doors.desk}/v1/inbox?rep={rep}")
+        rows: list[dict[str, Any]] = answer.json() if answer is not None else []
+        return rows
+
+    def _take_up(self, rep: str, row: dict[str, Any]) -> None:
+        assignment = str(row["assignment_id"])
+        if assignment not in self._working:
+            self._working[assignment] = asyncio.create_task(self._work(rep, row), name=f"{rep} works {assignment}")
+
+    async def _work(self, rep: str, row: dict[str, Any]) -> None:
+        """What this rep does about this lead: the simulator's outcome, as actions."""
+        lead, assignment, cycle = str(row["lead_id"]), str(row["assignment_id"]), int(row["cycle"])
+        prospect = self._prospects.get(lead)
+        if prospect is None:
+            return  # somebody at the keyboard has filled in the form: he may play the rep himself
+        if prospect.ignored and lead not in self.seen.ignored:
+            self.seen.ignored.add(lead)
+            return
+        dice = random.Random(assignment)
+        fate = prospect.fate if cycle == 1 else prospect.later
+        closing = row.get("role") == "ae"
+        for pause, status, action in _script(prospect, fate, closing, dice):
+            await self._pause(pause)
+            if not await self._act(lead, assignment, action, status):
+                return
+
+    async def _act(self, lead: str, assignment: str, action: dict[str, Any], status: str | None) -> bool:
+        moves = status is not None and self.seen.status.get(lead) != status
+        if moves:
+            self.to_marketing.expect((lead, status))
+        async with self._slots:
+            body = {"assignment_id": assignment, **action}
+            answer = await self._ask(self._client, "POST", f"{self._doors.desk}/v1/leads/{lead}/actions", json=body)
+        if answer is None:
+            return False
+        self.seen.actions += 1
+        if moves:
+            self.to_marketing.said((lead, status))
+        return True
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, client: httpx.AsyncClient, method: str, url: str, **more: Any) -> httpx.Response | None:
+        """The answer, or None when the door said no; a door that is being started again is asked again."""
+        for _ in range(40):
+            try:
+                answer = await client.request(method, url, **more)
+            except httpx.TransportError:
+                await asyncio.sleep(0.25)
+                continue
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(0.25)
+                continue
+            if answer.status_code == httpx.codes.CONFLICT:
+                self.seen.late += 1
+                return None
+            if answer.is_error:
+                self.seen.refused.append(problem_of(answer))
+                return None
+            return answer
+        self.seen.refused.append(f"{url} did not answer")
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._pace)
+
+
+_Step = tuple[float, str | None, dict[str, Any]]
+"""A pause in seconds, the status that marketing will see (None: no other one), and the action."""
+
+
+def _script(prospect: Prospect, fate: Fate, closing: bool, dice: random.Random) -> list[_Step]:
+    accept: _Step = (dice.uniform(0.4, 1.8), "accepted", {"type": "accept"})
+    if closing:
+        return [accept, (dice.uniform(0.5, 1.5), "won", {"type": "win", "amount": _dollars(prospect.amount)})]
+    if fate is Fate.REJECT:
+        return _turn_down(prospect, dice, accept)
+    attempt: _Step = (dice.uniform(0.3, 1.5), "working", {"type": "attempt", "channel": "phone", "disposition": dice.choice(("voicemail", "no_answer"))})
+    connect: _Step = (dice.uniform(0.3, 1.5), None, {"type": "connect", "channel": "phone"})
+    meeting: _Step = (dice.uniform(0.3, 1.2), None, {"type": "meeting_booked"})
+    opportunity: _Step = (dice.uniform(0.3, 1.2), None, {"type": "opportunity", "amount": _dollars(prospect.amount)})
+    steps = [accept, attempt, connect, meeting]
+    if fate is Fate.STAY:
+        return [*steps, opportunity] if dice.random() < 0.5 else steps
+    if fate is Fate.LOSE:
+        return [*steps, (dice.uniform(0.5, 2), "recycled" if prospect.reason == "no_budget" else "lost", {"type": "lose", "reason": _losing(prospect)})]
+    if prospect.amount >= 50_000:
+        return [*steps, opportunity, (dice.uniform(0.3, 1), None, {"type": "hand_over", "to_role": "ae"})]
+    return [*steps, opportunity, (dice.uniform(0.5, 2), "won", {"type": "win", "amount": _dollars(prospect.amount)})]
+
+
+def _turn_down(prospect: Prospect, dice: random.Random, accept: _Step) -> list[_Step]:
+    """A rejection at once, or, after a call, back to marketing."""
+    reason = prospect.reason
+    status = "recycled" if reason in ("no_budget", "no_timeline") else None
+    if reason in ("not_mine", "bad_data") or dice.random() < 0.6:
+        return [(dice.uniform(0.4, 1.8), status, {"type": "reject", "reason": reason})]
+    connect: _Step = (dice.uniform(0.3, 1.5), "working", {"type": "connect", "channel": "phone"})
+    return [accept, connect, (dice.uniform(0.3, 1), status, {"type": "recycle", "reason": reason})]
+
+
+def _losing(prospect: Prospect) -> str:
+    return prospect.reason if prospect.reason in ("competitor", "lost_interest", "no_budget", "no_timeline") else "lost_interest"
+
+
+def _dollars(amount: int) -> dict[str, str]:
+    return {"amount": f"{amount}.00", "currency": "USD"}

@@ -1,0 +1,168 @@
+"""`leadloop demo`: an installation of its own, a working day in about a minute, the sum of it, and then the stage is yours."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+
+from schemas import ids
+from schemas.ids import LeadId
+from services.console import audit
+from services.console.broker.java import LEAST_MAJOR, probe_java
+from services.console.demo.board import STATUSES, board, line
+from services.console.demo.cast import Prospect, cast
+from services.console.demo.day import Day
+from services.console.demo.letterbox import Letterbox
+from services.console.environment import settings_of
+from services.console.first_agreement import SAMPLES
+from services.console.house import House, Wishes
+from services.console.roster import read_roster
+from services.console.terminal import Refused, news, out, say_json
+from services.console.up import addresses, live_in
+from services.console.wanted_ports import AUTO
+
+PROSPECTS = 214
+_LINE_EVERY_SECONDS = 5.0
+_AUDIT_SECONDS = 30.0
+
+
+async def demo(data: Path | None, *, stay: bool, pace: float, as_json: bool) -> bool:
+    """Play the day; whether its audit is clean. `data` None: a temporary folder, gone afterwards. Raises Refused."""
+    if data is not None and (data / "installation.json").exists():
+        raise Refused(f"there is an installation in {data} already, and the demo plays on a new one; name another folder with --data")
+    folder = data or Path(tempfile.mkdtemp(prefix="leadloop-demo-"))
+    try:
+        with Letterbox().open() as letterbox:
+            play = _Play(folder, letterbox, stay=stay, pace=pace, as_json=as_json)
+            await live_in(play.wishes(), play.live)
+            return play.clean
+    finally:
+        if data is None:
+            shutil.rmtree(folder, ignore_errors=True)  # a temporary folder, and nothing runs in it any more
+
+
+class _Play:
+    def __init__(self, folder: Path, letterbox: Letterbox, *, stay: bool, pace: float, as_json: bool) -> None:
+        self._folder, self._letterbox, self._stay, self._pace, self._as_json = folder, letterbox, stay, pace, as_json
+        self._cast = asyncio.create_task(asyncio.to_thread(cast, PROSPECTS), name="cast")
+        self._began = time.monotonic()
+        self.clean = False
+
+    def wishes(self) -> Wishes:
+        """The installation of the demo: short clocks, its own roster, free ports, alerts into our letterbox."""
+        environ = dict(os.environ) | {"LEADLOOP_MANAGERS_URL": self._letterbox.url}
+        java = probe_java(environ)
+        if "KAFKA_BOOTSTRAP_SERVERS" not in environ and java is not None and java.major >= LEAST_MAJOR:
+            environ.setdefault("LEADLOOP_BROKER", "embedded")
+        return Wishes(
+            self._folder, agreement=SAMPLES / "demo.yaml", roster=SAMPLES / "demo-roster.yaml", ports=AUTO,
+            namespace=f"leadloop-demo-{secrets.token_hex(3)}", environ=environ, tell=self._tell,
+        )  # fmt: skip
+
+    def _tell(self, sentence: str) -> None:
+        news(f"{time.monotonic() - self._began:5.1f} s  {sentence}")
+
+    async def live(self, house: House) -> None:
+        """What happens once everything runs."""
+        prospects = await self._cast
+        self._tell(f"the day begins: {len(prospects)} prospects of the simulator leadforge write to the company")
+        day = await self._play(house, prospects)
+        found = await _settled_audit(house, len({prospect.email for prospect in prospects}))
+        self.clean = audit.is_clean(found) and not day.seen.refused
+        self._sum_up(day, found)
+        if self._stay:
+            _say_what_to_try(house)
+            await asyncio.Event().wait()
+
+    async def _play(self, house: House, prospects: Sequence[Prospect]) -> Day:
+        settings = settings_of(house.installation, house.bootstrap_servers, house.ports)
+
+        def lead_of(email: str) -> LeadId:
+            return ids.lead_id(settings.lead_namespace, email)
+
+        reps = [str(rep.id) for rep in read_roster(SAMPLES / "demo-roster.yaml").reps]
+        day = Day(house.doors, lead_of, prospects, reps, self._pace)
+        showing = asyncio.create_task(self._show(day, house), name="show")
+        try:
+            await day.play()
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+        return day
+
+    async def _show(self, day: Day, house: House) -> None:
+        if self._as_json or not sys.stdout.isatty():
+            if not self._as_json:
+                out().print(addresses(house))
+            while True:
+                await asyncio.sleep(_LINE_EVERY_SECONDS)
+                (news if self._as_json else print)(line(day, self._letterbox))
+        pages = addresses(house)
+        with Live(board(day, self._letterbox, pages), console=out(), refresh_per_second=5, transient=True) as live:
+            while True:
+                await asyncio.sleep(0.2)
+                live.update(board(day, self._letterbox, pages))
+
+    def _sum_up(self, day: Day, found: dict[str, Any]) -> None:
+        seen = day.seen
+        if self._as_json:
+            say_json({
+                "clean": self.clean, "audit": found, "submissions": seen.submissions, "engagements": seen.engagements, "actions": seen.actions,
+                "came_back": len(seen.came_back), "won_after_return": len(seen.won_after_return), "ignored": len(seen.ignored),
+                "alerts": len(self._letterbox.titles), "turned_down": dict(seen.reasons), "refused": seen.refused,
+                "to_inbox_ms": {"p50": day.to_inbox.percentile(0.5), "p99": day.to_inbox.percentile(0.99)},
+                "to_marketing_ms": {"p50": day.to_marketing.percentile(0.5), "p99": day.to_marketing.percentile(0.99)},
+            })  # fmt: skip
+            return
+        console = out()
+        console.print("\nThe day is over.", style="bold")
+        by_status = found["by_status"]
+        for status in [*STATUSES, *(other for other in by_status if other not in STATUSES)]:
+            if by_status.get(status):
+                console.print(Text.assemble((f"{by_status[status]:>6}  ", ""), (status, STATUSES.get(status, ""))))
+        console.print(f"{seen.submissions} submissions and {seen.engagements} engagements came in; the reps did {seen.actions} actions")
+        console.print(f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} alerts reached the managers")
+        console.print(f"{len(seen.came_back)} leads came back after they had been turned down, and {len(seen.won_after_return)} of them were won")
+        if seen.reasons:
+            told = ", ".join(f"{reason.replace('_', ' ')} {number}" for reason, number in seen.reasons.most_common())
+            console.print(f"turned down: {told}")
+        console.print(f"from 202 to the rep's inbox: {day.to_inbox.sentence()}")
+        console.print(f"from a rep's action to marketing's stream: {day.to_marketing.sentence()}")
+        for sentence in dict.fromkeys(seen.refused):
+            console.print(f"a door said no: {sentence}", style="red", markup=False)
+        console.print(f"audit: {audit.sentence(found)}", style="bold green" if self.clean else "bold red")
+
+
+async def _settled_audit(house: House, expected: int) -> dict[str, Any]:
+    """The audit once feedback has read on to what was sent, or as it is when it does not."""
+    until = time.monotonic() + _AUDIT_SECONDS
+    while True:
+        found = await asyncio.to_thread(audit.audit_of, house.doors)
+        if (found["received"] >= expected and audit.is_clean(found)) or time.monotonic() > until:
+            return found
+        await asyncio.sleep(0.5)
+
+
+def _say_what_to_try(house: House) -> None:
+    console = out()
+    console.print(addresses(house))
+    console.print("\nNow it is yours:", style="bold")
+    for said in (
+        f"fill in the form at {house.doors.intake}/forms/demo and watch it arrive in a rep's inbox",
+        "reject a lead there with \"no budget\" and watch marketing's board: it is back, and wakes in nine seconds",
+        "ignore a lead for eight seconds and watch it being taken away, and the manager alerted",
+        f"ask for its whole story: leadloop explain E-MAIL --data {house.installation.folder}",
+    ):
+        console.print(f"  • {said}", markup=False)
+    console.print("Ctrl-C ends it.", style="dim")
