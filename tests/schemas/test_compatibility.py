@@ -396,8 +396,8 @@ def test_a_sentence_about_the_log_names_the_place_and_all_that_is_to_be_done() -
 
     assert found.sentence("LeadRejected", 1) == (
         "LeadRejected.v1, reason: the field was added without a default, so records in the log could no longer be "
-        "read. Take the change back, or set `version = 2` in LeadRejected, lift version 1 in schemas/history/upcasters.py and run "
-        "`python -m schemas.history freeze`."
+        "read. Take the change back, or set `version = 2` in LeadRejected, lift version 1 in "
+        "schemas/history/upcasters.py and run `python -m schemas.history freeze`."
     )
 
 
@@ -406,8 +406,8 @@ def test_a_sentence_about_running_readers_names_the_place_and_all_that_is_to_be_
 
     assert found.sentence("LeadRejected", 1) == (
         "LeadRejected.v1, x: the value 'green' is new, so a process that still runs the version before could not "
-        "read what is written. Take the change back, or let every reader run this version first and only then write it: "
-        "`python -m schemas.history freeze --readers-first LeadRejected` records that."
+        "read what is written. Take the change back, or let every reader run this version first and only then "
+        "write it: `python -m schemas.history freeze --readers-first LeadRejected` records that."
     )
 
 
