@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from services.console import first_agreement, processes, roster, workers
 from services.console.broker import Broker, BrokerSettings, BrokerUnavailable, choose_broker
+from services.console.broker.embedded import PROCESS as KAFKA_PROCESS
 from services.console.datafolder import DataFolderUnusable, make_folder, write_whole
 from services.console.doors import Doors
 from services.console.environment import DOORS, settings_of, variables
@@ -76,7 +77,7 @@ class House:
         """What `leadloop up --json` says when all is ready."""
         pids = dict(self._supervisor.pids()) if self._supervisor is not None else {}
         if self._broker is not None and self._broker.pid is not None:
-            pids["kafka"] = [self._broker.pid]
+            pids[KAFKA_PROCESS] = [self._broker.pid]
         doors = self.doors
         return {
             "ready": True, "kafka": self.bootstrap_servers, "intake": doors.intake, "desk": doors.desk,
@@ -159,7 +160,7 @@ class House:
         self._state_file.unlink(missing_ok=True)
         ended = await workers.end_orphans(self.installation.run_folder, self._mark)
         for process in processes.recorded(self.installation.run_folder):
-            if process.name != "broker":
+            if process.name != KAFKA_PROCESS:
                 processes.forget(self.installation.run_folder, process.name)
         if ended:
             self._wishes.tell(f"ended what an earlier run had left: {', '.join(ended)}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from services.console import processes
+from services.console.broker.embedded import PROCESS as KAFKA_PROCESS
 from services.console.datafolder import make_folder, refusals_explained
 from services.console.nursery import Job, Nursery
 from services.console.ports import HOST, free_port
@@ -258,7 +259,7 @@ async def end_orphans(run_folder: Path, mark: str) -> tuple[str, ...]:
 
     The broker is not among them: it is adopted.
     """
-    names = [process.name for process in processes.living(run_folder) if process.name != "broker"]
+    names = [process.name for process in processes.living(run_folder) if process.name != KAFKA_PROCESS]
     ended = await processes.end_all(run_folder, _GRACE_SECONDS, names)
     unrecorded = [
         processes.RecordedProcess(f"process {pid}", pid, started)

@@ -143,7 +143,7 @@ async def test_a_broker_that_runs_without_a_record_is_found_by_its_command_line(
 ) -> None:
     first = brokers()
     await first.start()
-    processes.forget(folder_of(tmp_path) / "run", "broker")
+    processes.forget(folder_of(tmp_path) / "run", "kafka")
 
     second = brokers()
     await second.start()

@@ -36,7 +36,7 @@ from services.console.datafolder import (
 from services.console.ports import HOST, free_port, is_free
 from services.console.processes import RecordedProcess
 
-PROCESS = "broker"
+PROCESS = "kafka"
 _READY_SECONDS = 90.0
 _ADOPT_SECONDS = 10.0
 _STOP_SECONDS = 20.0
