@@ -23,6 +23,7 @@ from schemas.ids import AgreementName, ProcessorName
 from schemas.topics import LEADS
 from schemas.vocabulary import Because, Contribution, Slug
 from schemas.wire import Record, decode, encode
+from services.runtime import logs
 from services.runtime.hosting import host
 from services.runtime.main import Running
 from services.runtime.protocol import Context, Decision, Parts, Processor
@@ -134,8 +135,8 @@ def stock_faust(settings: Settings) -> None:
         f"{settings.namespace}-faust", broker=f"kafka://{settings.bootstrap_servers}", web_enabled=False, topic_partitions=settings.partitions,
         topic_disable_leader=True, datadir=str(settings.data_dir / "faust"), store="memory://",
     )
-    source = app.topic(settings.topic(LEADS), key_type=bytes, value_type=bytes)
-    out = app.topic(f"{settings.namespace}.faust-out", key_type=bytes, value_type=bytes, partitions=settings.partitions)
+    source = app.topic(settings.topic(LEADS), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    out = app.topic(f"{settings.namespace}.faust-out", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", partitions=settings.partitions)
     table: Any = app.Table("tally", default=dict, partitions=settings.partitions)
     wanted = LeadSubmitted.type_name()
 
@@ -154,6 +155,7 @@ def stock_faust(settings: Settings) -> None:
 
 def main() -> None:
     settings = Settings.from_environment(os.environ)
+    logs.configure(sys.argv[1], log_format="json", level=settings.log_level)
     match sys.argv[1]:
         case "ours":
             asyncio.run(ours(settings))

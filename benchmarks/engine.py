@@ -84,9 +84,9 @@ async def prepare(settings: Settings) -> None:
     await appender.stop()
 
 
-def submission(number: int) -> LeadSubmitted:
-    """The number-th submission, of one of KEYS leads."""
-    lead = LeadId(str(uuid.UUID(int=number % KEYS + 1)))
+def submission(number: int, keys: int) -> LeadSubmitted:
+    """The number-th submission, of one of `keys` leads."""
+    lead = LeadId(str(uuid.UUID(int=number % keys + 1)))
     return LeadSubmitted(
         lead_id=lead, submission_id=SubmissionId(str(uuid.UUID(int=number + 1))), content=digest(str(number).encode()), repeat_window=timedelta(0),
         submitted_at=datetime.now(UTC), source=Source(channel=NonPersonalText("web"), utm_source=NonPersonalText("newsletter")),
@@ -94,13 +94,13 @@ def submission(number: int) -> LeadSubmitted:
     )
 
 
-async def fill(settings: Settings, number: int) -> None:
-    """Append that many submissions."""
+async def fill(settings: Settings, number: int, *, keys: int = KEYS) -> None:
+    """Append that many submissions of that many leads."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", linger_ms=20, max_batch_size=500_000)
     await producer.start()
     futures = []
     for i in range(number):
-        event, event_id = submission(i), fresh_id()
+        event, event_id = submission(i, keys), fresh_id()
         envelope = Envelope(event_id, event.type_name(), "/bench", datetime.now(UTC), event.lead_id, event_id, new_trace(event_id), "bench")
         futures.append(
             await producer.send(
@@ -116,6 +116,11 @@ async def _rate(name: str, bootstrap: str, folder: Path, number: int) -> float:
     settings = settings_for(bootstrap, folder, f"bench-{name}-{secrets.token_hex(3)}")
     await prepare(settings)
     await fill(settings, number)
+    return await rate_of(name, settings, number)
+
+
+async def rate_of(name: str, settings: Settings, number: int) -> float:
+    """Events a second of one contestant over a prepared log; its process is killed at the end."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.contestants", name, env=environment_of(settings))
     try:
         topic = f"{settings.namespace}.faust-out" if name == "faust" else settings.topic(LEADS)
