@@ -38,11 +38,16 @@ class Database:
     in the same transaction as its rows, so what is lost is read again.
     """
 
-    def __init__(self, url: str, name: str, version: int, metadata: sa.MetaData, *, durable: bool) -> None:
-        """Raises DatabaseRefused. Opens nothing yet."""
+    def __init__(
+        self, url: str, name: str, version: int, metadata: sa.MetaData, *, durable: bool, rebuilt: bool = True
+    ) -> None:
+        """rebuilt: the rows can be built anew from the log, so that another shape of tables is another place.
+
+        Raises DatabaseRefused. Opens nothing yet.
+        """
         self._metadata, self._durable = metadata, durable
         self._family = _family(name)
-        self.place = f"{self._family}_v{version}_{_shape(metadata)}"
+        self.place = f"{self._family}_v{version}_{_shape(metadata)}" if rebuilt else self._family
         self._url = _url(url, self.place)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix=f"{name}-reader")
@@ -99,7 +104,11 @@ class Database:
                     connection.exec_driver_sql("BEGIN")
                 return query(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, look)
+        return await self.reading(look)
+
+    async def reading(self, work: Callable[[], T]) -> T:
+        """Do `work` in a reader thread, so that the event loop goes on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
     def disconnect(self) -> None:
         """Drop pooled connections after a failure; the next use connects anew."""

@@ -18,13 +18,18 @@ RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ServerSent:
-    """One event of a stream. `data` is JSON without line breaks; `id` is what the client sends back to resume after it."""
+    """One event of a stream: `data` is JSON without line breaks, `id` what the client sends back to resume after it.
+
+    Without data only the id is sent: browsers remember it and tell nobody.
+    """
 
     id: str
     event: str
     data: bytes
 
     def lines(self) -> bytes:
+        if not self.data:
+            return b"id: %b\n\n" % self.id.encode()
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id.encode(), self.event.encode(), self.data)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
@@ -32,6 +32,8 @@ from services.runtime.positions import Positions, Vector
 from services.runtime.projected_words import Announcement, Herald
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, incarnations, partition_of
+
+__all__ = ["Announcement", "Behind", "Changed", "Incoming", "Projection", "ProjectionRunner", "Surroundings", "TooManyDeadLetters"]
 
 log = structlog.get_logger(__name__)
 
@@ -267,7 +269,7 @@ class ProjectionRunner:
         self._waiters.setdefault(place, []).append((target, future))
         await future
 
-    async def changes(self) -> AsyncIterator[Changed]:
+    async def changes(self) -> AsyncGenerator[Changed, None]:
         """Every commit from now on. The first one comes at once, is not `complete` and says where now is."""
         await self._caught_up.wait()
         stream = _Stream()

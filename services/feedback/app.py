@@ -1,0 +1,63 @@
+"""The feedback service: the ledger in the background, its doors and the board in front."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.feedback.campaigns import Campaigns
+from services.feedback.doors import doors
+from services.feedback.ledger import Ledger
+from services.runtime.http import create_app
+from services.runtime.main import Running, Service
+from services.runtime.projection import ProjectionRunner
+from services.runtime.settings import Settings
+
+_DESCRIPTION = """Where every lead is and what became of it, within two seconds.
+
+| here | the field also says |
+|---|---|
+| lead | contact |
+| qualified, nurtured, disqualified | MQL, nurture, DQ |
+| accepted; rejected | SAL; sales-rejected |
+| opportunity opened | SQL |
+| won, lost | closed-won, closed-lost |
+| recycled | nurture stream |
+"""
+
+
+def feedback_doors(settings: Settings, running: Running) -> FastAPI:
+    """The app of feedback."""
+    app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
+    add_doors(app, settings, ledger_of(settings, running))
+    return app
+
+
+def add_doors(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> None:
+    """Put the doors on an app; what they keep open is closed with it."""
+    campaigns = Campaigns(settings)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await campaigns.close()
+
+    app.router.lifespan_context = life
+    app.include_router(doors(settings, runner, campaigns))
+
+
+def ledger_of(settings: Settings, running: Running) -> ProjectionRunner:
+    """The runner of the ledger: the same for the background and the doors."""
+    return running.projection(Ledger(settings.dead_letter_key))
+
+
+def ledger(settings: Settings, running: Running) -> AbstractAsyncContextManager[ProjectionRunner]:
+    """Follows the log while the service runs."""
+    return ledger_of(settings, running)
+
+
+SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger,))

@@ -1,0 +1,150 @@
+"""The ledger's tables: where every lead is, its timeline, what changed when, and what reports count."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+
+def _table(name: str, *parts: sa.Column[object] | sa.Index) -> sa.Table:
+    return sa.Table(name, METADATA, *parts)
+
+
+LEADS = _table(
+    "leads",
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, index=True),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("cycle", sa.Integer, nullable=False),
+    sa.Column("grade", sa.Text),
+    sa.Column("score", sa.Text),
+    sa.Column("owner", sa.Text, index=True),
+    sa.Column("team_id", sa.Text),
+    sa.Column("assignment_id", sa.Text),
+    sa.Column("memory", sa.LargeBinary, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("status_ms", sa.BigInteger, nullable=False),
+    sa.Column("owed", sa.Text),
+    sa.Column("owed_since_ms", sa.BigInteger, index=True),
+    sa.Column("submissions", sa.Integer, nullable=False),
+    sa.Column("submitted_ms", sa.BigInteger),
+    sa.Column("campaign", sa.Text, index=True),
+    sa.Column("channel", sa.Text),
+    sa.Column("mql_ms", sa.BigInteger),
+    sa.Column("sal_ms", sa.BigInteger),
+    sa.Column("sql_ms", sa.BigInteger),
+    sa.Column("customer_ms", sa.BigInteger),
+    sa.Index("leads_by_time", "at_ms", "lead_id"),
+)
+"""One row a lead. `memory` is what reading on needs; `owed` what a service still owes it; `campaign` that of its last submission."""
+
+TIMELINE = _table(
+    "timeline",
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("effect", sa.Text, nullable=False),
+    sa.Column("caused_by", sa.Text),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+"""Every event of a lead's log but timers and repetitions, as it was written."""
+
+CHANGES = _table(
+    "changes",
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+"""Every LeadStatusChanged that was said: where the stream is resumed from."""
+
+REJECTIONS = _table(
+    "rejections",
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, index=True),
+    sa.Column("rep_id", sa.Text),
+    sa.Column("campaign", sa.Text),
+    sa.Column("undone", sa.Boolean, nullable=False),
+)
+"""Turned down: rejected or returned by a rep, lost, or disqualified by the definition."""
+
+ASSIGNMENTS = _table(
+    "assignments",
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("from_position", sa.BigInteger, primary_key=True),
+    sa.Column("assignment_id", sa.Text, nullable=False),
+    sa.Column("rep_id", sa.Text),
+    sa.Column("team_id", sa.Text),
+    sa.Column("from_ms", sa.BigInteger, nullable=False),
+    sa.Column("until_position", sa.BigInteger),
+    sa.Column("answered_ms", sa.BigInteger),
+    sa.Column("accepted", sa.Boolean, nullable=False),
+)
+"""Each time an assignment came into effect (also by an undo), until it ended; `answered_ms` is the first action on it."""
+
+CLOCKS = _table(
+    "clocks",
+    sa.Column("clock_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("clock", sa.Text, nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("rep_id", sa.Text, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+)
+
+WINS = _table(
+    "wins",
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("campaign", sa.Text),
+    sa.Column("amount", sa.Text),
+    sa.Column("currency", sa.Text),
+    sa.Column("undone", sa.Boolean, nullable=False),
+)
+
+COSTS = _table(
+    "costs",
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("campaign", sa.Text),
+    sa.Column("amount", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+)
+"""What a submission's sender said that it cost."""
+
+ALERTS = _table(
+    "alerts",
+    sa.Column("recipient", sa.Text, primary_key=True),
+    sa.Column("alert_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text),
+    sa.Column("lead_id", sa.Text, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+"""What was requested (one lead) and what was delivered (a message: released, sent or failed)."""
+
+LETTERS = _table(
+    "letters",
+    sa.Column("letter_id", sa.Text, primary_key=True),
+    sa.Column("processor", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("event_type", sa.Text),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("closed", sa.Text),
+)
+"""Dead letters; `closed` is how a person dealt with it."""
