@@ -62,6 +62,7 @@ def show(number: Annotated[int, typer.Argument(help="The number that `list` show
 @app.command("replay")
 def replay(numbers: Numbers = None, every: Every = False, data: Data = None, as_json: AsJson = False) -> None:
     """Append the records anew, each for the one processor that could not process it, once its fault is mended."""
+    _demand_either(numbers, every)
     settings = settings_by(data)
     letters = _meant(asyncio.run(read_letters(settings)), numbers, every)
     asyncio.run(replay_letters(settings, letters))
@@ -71,15 +72,19 @@ def replay(numbers: Numbers = None, every: Every = False, data: Data = None, as_
 @app.command("discard")
 def discard(numbers: Numbers = None, every: Every = False, data: Data = None, as_json: AsJson = False) -> None:
     """Close dead letters without replaying them: the records stay what they are, and count as open no longer."""
+    _demand_either(numbers, every)
     settings = settings_by(data)
     letters = _meant(asyncio.run(read_letters(settings)), numbers, every)
     asyncio.run(discard_letters(settings, letters))
     _told(letters, "discarded", as_json)
 
 
-def _meant(letters: list[DeadLetter], numbers: Sequence[int] | None, every: bool) -> list[DeadLetter]:
+def _demand_either(numbers: Sequence[int] | None, every: bool) -> None:
     if every == bool(numbers):
         raise typer.BadParameter("name the numbers of dead letters, or --all", param_hint="numbers")
+
+
+def _meant(letters: list[DeadLetter], numbers: Sequence[int] | None, every: bool) -> list[DeadLetter]:
     if every:
         return [letter for letter in letters if letter.state == "open"]
     meant = [find(letters, number) for number in dict.fromkeys(numbers or ())]
