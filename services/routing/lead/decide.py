@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from schemas.agreement import sentence
 from schemas.base import Event
 from schemas.events.desk import Action, ActionUndone, Outcome, ReassignmentOrdered
 from schemas.events.intake import LeadSubmitted
@@ -28,7 +29,7 @@ from schemas.events.scoring import LeadScored
 from schemas.events.sla import ClockBreached, Reassign
 from schemas.ids import LeadId, RepId, RuleId, TeamId, request_id
 from schemas.lifecycle import ACTIONS, Effect, Life, State
-from schemas.vocabulary import Because, ByManager, ByRep, Slug
+from schemas.vocabulary import ByManager, ByRep, Slug
 from services.routing.lead.knowing import facts, learn
 from services.routing.lead.state import LeadRouting, Told
 from services.routing.newest import newest_agreement
@@ -100,7 +101,7 @@ def _refused(context: Context, action_id: str, action: str, rep_id: RepId | None
             "action_id": action_id,
             "action": Slug(action),
             "rep_id": rep_id,
-            "because": why,
+            "because": sentence(why),
         }
     )
 
@@ -134,7 +135,7 @@ def _withdrawals(event: Event, context: Context) -> list[Event]:
             lead_id=LeadId(context.key),
             assignment_id=event.assignment_id,
             cause=AfterBreach(since=event.since, clock=event.clock),
-            because=Because(f"{event.rep_id} did not work it in the time that {event.clock} allows"),
+            because=sentence(f"{event.rep_id} did not work it in the time that {event.clock} allows"),
         )
     ]
 
@@ -221,7 +222,7 @@ def _routed(state: LeadRouting, context: Context) -> LeadRouted:
             "team_id": team_id,
             "ask": Directed(rep_id=rep_id),
             "rule": BY_ORDER,
-            "because": Because(f"a manager gave it to {rep_id}"),
+            "because": sentence(f"a manager gave it to {rep_id}"),
         }
     else:
         chosen = agreement.choose_pool(life.role, facts(state.known, context.now))

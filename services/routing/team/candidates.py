@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from schemas.agreement import sentence
 from schemas.ids import PoolId, RepId
 from schemas.vocabulary import Because, Candidate
-from services.routing.team.ability import Hours, at_work, why_not
+from services.routing.team.ability import Hours, able, at_work, why_not
 from services.routing.team.fairness import due_at, later_by
 from services.routing.team.state import Rep
 
@@ -21,21 +24,45 @@ def candidates(
     taken: RepId | None,
 ) -> tuple[Candidate, ...]:
     """The pool's members in the order of their turns, the one taken first; `members` as they were before he took it."""
-    sayings: list[tuple[int, int, RepId, str]] = []
-    for rep_id, rep in members.items():
-        due = due_at(rep, pool, virtual)
-        because = why_not(rep_id, rep, hours, excluded)
-        if rep_id == taken:
-            sayings.append((0, due, rep_id, "has the greatest shortfall against his weighted share"))
-        elif because is not None:
-            sayings.append((2, due, rep_id, because))
-        elif taken is not None:
-            sayings.append((1, due, rep_id, _behind(rep, taken, members[taken], pool, virtual)))
-    sayings.sort()
-    return tuple(
-        Candidate(rep_id=rep_id, taken=rep_id == taken, because=Because(because))
-        for _, _, rep_id, because in sayings[:CANDIDATES_AT_MOST]
+    ranked = sorted(
+        (
+            0 if rep_id == taken else 2 if rep_id in excluded or not able(rep, hours) else 1,
+            due_at(rep, pool, virtual),
+            rep_id,
+        )
+        for rep_id, rep in members.items()
     )
+    return tuple(
+        Candidate.model_construct(  # from values of our own: vetting twenty of them anew would cost more than choosing
+            rep_id=rep_id,
+            taken=rep_id == taken,
+            because=_vetted(_because(rep_id, members, pool, virtual, hours, excluded, taken)),
+        )
+        for _, _, rep_id in ranked[:CANDIDATES_AT_MOST]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _vetted(text: str) -> Because:
+    """The sentence in the shape of a Because; most are said again and again."""
+    return sentence(text)
+
+
+def _because(
+    rep_id: RepId,
+    members: dict[RepId, Rep],
+    pool: PoolId,
+    virtual: int,
+    hours: Hours,
+    excluded: tuple[RepId, ...],
+    taken: RepId | None,
+) -> str:
+    if rep_id == taken:
+        return "has the greatest shortfall against his weighted share"
+    because = why_not(rep_id, members[rep_id], hours, excluded)
+    if because is not None:
+        return because
+    return _behind(members[rep_id], taken, members[taken], pool, virtual) if taken is not None else "could take it"
 
 
 def _behind(rep: Rep, taken: RepId, other: Rep, pool: PoolId, virtual: int) -> str:
@@ -50,12 +77,12 @@ def _behind(rep: Rep, taken: RepId, other: Rep, pool: PoolId, virtual: int) -> s
 def nobody(members: dict[RepId, Rep], pool: PoolId, hours: Hours, excluded: tuple[RepId, ...]) -> Because:
     """Why nobody of the pool can take the lead, in one sentence."""
     if not members:
-        return Because(f"the pool {pool} has no members")
+        return _vetted(f"the pool {pool} has no members")
     barred = sum(rep_id in excluded for rep_id in members)
     others = {rep_id: rep for rep_id, rep in members.items() if rep_id not in excluded}
     away = sum(not at_work(rep, hours) for rep in others.values())
     counts = [(barred, "had it before in this cycle"), (away, "away or closed"), (len(others) - away, "at the cap")]
-    return Because(
+    return _vetted(
         f"nobody of the {len(members)} in {pool} can take it now: "
         + ", ".join(f"{n} {what}" for n, what in counts if n)
     )

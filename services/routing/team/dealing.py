@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from schemas.agreement import sentence
 from schemas.events.routing import LeadAssigned, LeadQueued, QueueReason
 from schemas.ids import EventId, LeadId, PoolId, RepId, RequestId, RoleId
 from schemas.vocabulary import Because, Candidate
@@ -33,7 +34,7 @@ def deal(s: Sitting, request: RequestId, wait: Wait) -> bool:
     took, virtual = taking(members[due], pool, virtual)
     s.put_rep(due, took)
     s.put_virtual(pool, virtual)
-    assign(s, request, wait.lead, due, wait.number, pool, Because(f"{due} is due in {pool}"), reasons)
+    assign(s, request, wait.lead, due, wait.number, pool, sentence(f"{due} is due in {pool}"), reasons)
     return True
 
 
@@ -109,7 +110,7 @@ def _anybody(s: Sitting, pool: PoolId) -> bool:
 def say_waiting(s: Sitting, request: RequestId, wait: Wait) -> None:
     """Say that the lead waits, and why nobody takes it."""
     if wait.reason is QueueReason.TO_BE_CLAIMED:
-        because = Because(f"whoever of {wait.pool} takes it first has it")
+        because = sentence(f"whoever of {wait.pool} takes it first has it")
         reasons: tuple[Candidate, ...] = ()
     else:
         members = s.members(wait.pool)

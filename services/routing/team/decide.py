@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from schemas.agreement import sentence
 from schemas.base import Event
 from schemas.events.desk import LeadClaimed, RepAvailabilityChanged, RepChanged, RepJoined, RepLeft
 from schemas.events.routing import (
@@ -20,7 +21,7 @@ from schemas.events.routing import (
 )
 from schemas.events.runtime import TimerDue
 from schemas.ids import AssignmentId, LeadId, PoolId, RepId, RequestId
-from schemas.vocabulary import Because, Slug
+from schemas.vocabulary import Slug
 from services.routing.newest import newest_agreement
 from services.routing.team import queueing
 from services.routing.team.ability import able, able_again_ms
@@ -86,7 +87,7 @@ def _requested(s: Sitting, e: AssignmentRequested) -> None:
     elif isinstance(e.ask, Directed):
         _directed(s, e, e.ask.rep_id)
     elif s.gone(e.ask.pool_id):
-        because = Because(f"the pool {e.ask.pool_id} is none of {s.team}'s any more")
+        because = sentence(f"the pool {e.ask.pool_id} is none of {s.team}'s any more")
         say_queued(s, request, e.lead_id, e.ask.pool_id, QueueReason.POOL_GONE, because)
     else:
         claimed = s.claimed(e.ask.pool_id)
@@ -111,10 +112,10 @@ def _from_pool(s: Sitting, request: RequestId, wait: Wait) -> None:
 def _directed(s: Sitting, e: AssignmentRequested, rep_id: RepId) -> None:
     rep = s.rep(rep_id)
     if rep is None or rep.left:
-        because = Because(f"{rep_id} is not in {s.team} any more")
+        because = sentence(f"{rep_id} is not in {s.team} any more")
         say_queued(s, e.request_id, e.lead_id, None, QueueReason.REP_GONE, because)
         return
-    assign(s, e.request_id, e.lead_id, rep_id, e.number, None, Because(f"a manager gave it to {rep_id}"), ())
+    assign(s, e.request_id, e.lead_id, rep_id, e.number, None, sentence(f"a manager gave it to {rep_id}"), ())
 
 
 def _retake(s: Sitting, e: AssignmentRequested, rep_id: RepId) -> None:
@@ -178,7 +179,7 @@ def _left(s: Sitting, rep_id: RepId) -> None:
 
 
 def _withdraw(s: Sitting, lead: LeadId, assignment: AssignmentId, rep_id: RepId) -> None:
-    because = Because(f"{rep_id} is not in {s.team} any more")
+    because = sentence(f"{rep_id} is not in {s.team} any more")
     s.say(AssignmentWithdrawn(lead_id=lead, assignment_id=assignment, cause=RepGone(rep_id=rep_id), because=because))
 
 
@@ -197,7 +198,7 @@ def _claimed(s: Sitting, e: LeadClaimed) -> None:
     refused = _claim_refused(s, e, wait)
     if refused is None and wait is not None:
         queueing.leave(s, e.request_id, wait)
-        because = Because(f"{e.rep_id} claimed it")
+        because = sentence(f"{e.rep_id} claimed it")
         assign(s, e.request_id, wait.lead, e.rep_id, wait.number, wait.pool, because, (), claim=s.context.event_id)
         return
     s.say(
@@ -206,7 +207,7 @@ def _claimed(s: Sitting, e: LeadClaimed) -> None:
             action_id=s.context.event_id,
             action=Slug("LeadClaimed"),
             rep_id=e.rep_id,
-            because=Because(refused or "the lead waits no more"),
+            because=sentence(refused or "the lead waits no more"),
         )
     )
 
@@ -245,7 +246,7 @@ def _settle(s: Sitting) -> None:
 
 
 def _send_away(s: Sitting, pool: PoolId) -> None:
-    because = Because(f"the pool {pool} is none of {s.team}'s any more")
+    because = sentence(f"the pool {pool} is none of {s.team}'s any more")
     for request, wait in queueing.of_pool(s, pool):
         if s.left_to_do <= 0:
             return
