@@ -53,9 +53,10 @@ types: setup ## mypy --strict
 format: setup ## put imports in order and repair what ruff can repair
 	$(BIN)/ruff check --fix .
 
-schemas: setup ## freeze what is new in the published language, and write docs/asyncapi.yaml anew
+schemas: setup ## freeze what is new in the published language, and write docs/asyncapi.yaml and docs/lifecycle.md anew
 	$(BIN)/python -m schemas.history freeze
 	$(BIN)/python -m schemas.asyncapi
+	$(BIN)/python -m schemas.diagram
 
 lock: setup ## resolve requirements*.in into requirements*.txt anew, changing only what must change
 	$(LOCK) requirements-bootstrap.in --output-file requirements-bootstrap.txt
