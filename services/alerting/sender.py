@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _PART = "alerts sender"
-READS = frozenset({AlertReleased, AlertSent, AlertFailed})
+READS: frozenset[type[Event]] = frozenset({AlertReleased, AlertSent, AlertFailed})
 _MATTERS = frozenset(event.type_name() for event in READS)
 _COMMIT_EVERY_SECONDS = 1.0
 _LAST_ATTEMPT_SECONDS = 5.0

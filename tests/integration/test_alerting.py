@@ -180,7 +180,7 @@ async def test_a_warning_and_a_breach_reach_the_managers_once_each(settings: Set
     warned, breached = (post.content for post in inbox.taken)
     assert warned["title"] == "leadloop: a clock is running out, lead 4f5e2ad2"
     assert breached["title"] == "leadloop: a clock ran out, lead 4f5e2ad2"
-    assert f"Open it: http://desk.example/leads/{_lead(1)}" in breached["message"]
+    assert f"Open it: http://desk.example/manager?lead={_lead(1)}" in breached["message"]
     assert len(set(_ids(inbox))) == 2
     assert {envelope.correlation_id for envelope, _ in found} != {None}
     assert all(isinstance(event, AlertSent) for _, event in found)

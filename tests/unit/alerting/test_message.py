@@ -31,7 +31,7 @@ def test_a_message_says_what_happened_why_and_where_to_look() -> None:
         "  Clock: first-response\n"
         "  Deadline: 2026-03-02 09:00:00 UTC\n"
         "  Happened: 2026-03-02 09:00:00 UTC\n"
-        "  Open it: http://desk.example:1234/leads/4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11\n"
+        "  Open it: http://desk.example:1234/manager?lead=4f5e2ad2-6b0f-5c0e-9d53-0a6f0f3c2b11\n"
         "\n"
         "This message is alert.1; if it comes twice, it is the same one.\n"
     )
