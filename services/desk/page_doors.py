@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
@@ -19,6 +21,19 @@ from services.runtime.settings import Settings
 
 _PAGES = Path(__file__).with_name("pages")
 _SCRIPTS = {"rep.js": "text/javascript", "manager.js": "text/javascript", "shared.js": "text/javascript", "style.css": "text/css"}
+
+
+def _rep_now(connection: sa.Connection, rep: str, pools: Iterable[str]) -> dict[str, Any]:
+    """What the page shows before it has asked the doors for the first time."""
+    told = inbox.notices(connection, rep, pools)
+    return {
+        "inbox": inbox.inbox(connection, rep), "notices": [{"type": t.kind, **t.body} for t in told],
+        "claimable": inbox.waiting(connection, pools),
+    }
+
+
+def _everything_now(connection: sa.Connection) -> dict[str, Any]:
+    return {"waiting": inbox.waiting(connection), "held": inbox.held(connection), "reps": inbox.reps(connection)}
 
 
 def page_doors(settings: Settings, agreements: AgreementReader, runner: ProjectionRunner) -> APIRouter:
@@ -44,20 +59,22 @@ def page_doors(settings: Settings, agreements: AgreementReader, runner: Projecti
         me = next((r for r in everybody if r["id"] == rep), None)
         if me is None:
             return page("nobody.html", 404, rep=rep, reps=everybody)
+        now = await runner.read(lambda connection: _rep_now(connection, rep, me["pools"]))
         agreement = agreements.in_force(datetime.now(UTC))
         reasons = {
             use.value: [{"id": str(r.id), "title": str(r.title)} for r in agreement.reasons.values() if r.allows(use)]
             for use in (ReasonUse.REJECT, ReasonUse.RECYCLE, ReasonUse.LOSE)
         }
         roles = sorted({str(p.role) for p in agreement.pools.values()} - {me["role"]})
-        return page("rep.html", me=me, reps=everybody, data={"rep": rep, "reasons": reasons, "roles": roles, "available": bool(me["available"])})
+        return page("rep.html", me=me, reps=everybody, data={"rep": rep, "reasons": reasons, "roles": roles, "now": now})
 
     @router.get("/manager")
     async def manager_page(request: Request) -> Response:
         refused = turned_away(request, settings)
         if refused is not None:
             return refused
-        return page("manager.html", reps=await runner.read(inbox.reps))
+        now = await runner.read(_everything_now)
+        return page("manager.html", reps=now["reps"], data=now)
 
     @router.get("/desk-pages/{name}")
     async def asset(name: str) -> Response:

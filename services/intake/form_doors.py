@@ -31,7 +31,7 @@ _COUNTRIES = (
     ("IE", "Ireland"), ("IT", "Italy"), ("NL", "Netherlands"), ("NO", "Norway"), ("PL", "Poland"), ("PT", "Portugal"), ("ES", "Spain"),
     ("SE", "Sweden"), ("CH", "Switzerland"), ("GB", "United Kingdom"), ("US", "United States"),
 )
-_ASKED_AT_MOST = 6
+_ASKED_AT_MOST = 4
 
 
 def form_doors(agreements: AgreementReader, reception: Reception) -> APIRouter:

@@ -16,17 +16,22 @@ const table = (id, head, lines, nothing) => document.getElementById(id).replaceC
 const person = (r) => el("a", { class: "person", href: `/rep/${encodeURIComponent(r.id)}` }, el("div", { class: "row" }, el("b", {}, r.id), el("span", { class: r.available ? "badge" : "badge soft" }, r.available ? "takes leads" : "away")),
   el("div", { class: "row" }, el("span", {}, `${r.team} · ${r.role}`), el("span", { class: "count" }, r.open_leads_cap === null ? `${r.open_leads}` : `${r.open_leads} of ${r.open_leads_cap}`)),
   el("div", { class: "bar" }, el("i", { style: `width:${Math.min(100, r.open_leads_cap ? 100 * r.open_leads / r.open_leads_cap : r.open_leads * 5)}%` })));
+const draw = (waiting, held, reps) => {
+  if (document.activeElement?.closest("td form")) return;
+  roster = reps;
+  for (const [id, list] of [["waiting", waiting], ["held", held], ["reps", roster]]) document.getElementById(`${id}-count`).textContent = list.length;
+  table("waiting", ["Lead", "Score", "Pool", "Why", "Waits", "Give to"], waiting.map((row) => line(row, row.pool || "", plain(row.queued) || "being routed", since(row.waiting_since))), "Nobody waits.");
+  table("held", ["Lead", "Score", "Rep", "Status", "Clock", "Since", "Give to"], held.map((row) => line(row, row.rep, el("span", { class: "badge soft" }, row.lead_status), el("span", {}, ...clocks(row)), since(row.held_since))), "Nobody holds a lead.");
+  document.getElementById("reps").replaceChildren(...roster.map(person));
+};
 const load = async () => {
   try {
     const [waiting, held, everybody] = await Promise.all([call("GET", "/v1/waiting"), call("GET", "/v1/assignments"), call("GET", "/v1/roster")]);
-    if (document.activeElement?.closest("td form")) return;
-    roster = everybody.reps;
-    for (const [id, list] of [["waiting", waiting], ["held", held], ["reps", roster]]) document.getElementById(`${id}-count`).textContent = list.length;
-    table("waiting", ["Lead", "Score", "Pool", "Why", "Waits", "Give to"], waiting.map((row) => line(row, row.pool || "", plain(row.queued) || "being routed", since(row.waiting_since))), "Nobody waits.");
-    table("held", ["Lead", "Score", "Rep", "Status", "Clock", "Since", "Give to"], held.map((row) => line(row, row.rep, el("span", { class: "badge soft" }, row.lead_status), el("span", {}, ...clocks(row)), since(row.held_since))), "Nobody holds a lead.");
-    document.getElementById("reps").replaceChildren(...roster.map(person));
+    draw(waiting, held, everybody.reps);
     document.getElementById("live").className = "live on";
   } catch (error) { document.getElementById("live").className = "live"; toast(error.message, true); }
 };
+const now = JSON.parse(document.getElementById("data").textContent);
+draw(now.waiting, now.held, now.reps);
 setInterval(load, 2000);
 load();

@@ -60,7 +60,8 @@ const draw = () => {
   if (at && !asking) document.querySelector(`[data-lead="${at}"]`)?.focus();
 };
 const HEADINGS = { assigned: "New lead", withdrawn: "Taken back", ended: "Ended", refused: "Came too late", clock_warned: "Hurry", clock_breached: "Too late", claimable: "Who wants it?" };
-const tell = (list) => document.getElementById("told").replaceChildren(...list.slice(0, 12).map((n) => el("li", { class: n.type }, el("b", {}, HEADINGS[n.type] || n.type), ` – ${n.because} `, el("small", {}, `lead ${n.lead_id.slice(0, 8)}`))));
+const whose = (lead) => { const row = rows.find((r) => r.lead_id === lead); return row ? named(row) : `lead ${lead.slice(0, 8)}`; };
+const tell = (list) => document.getElementById("told").replaceChildren(...list.slice(0, 12).map((n) => el("li", { class: n.type }, el("b", {}, HEADINGS[n.type] || n.type), ` – ${n.because} `, el("small", {}, whose(n.lead_id)))));
 const claim = (list) => {
   document.getElementById("claims").hidden = !list.length;
   document.getElementById("claimable").replaceChildren(...list.map((row) => el("li", {}, `${row.brief[0] || "A lead"} `, grade(row), " ",
@@ -97,4 +98,4 @@ for (const kind of Object.keys(HEADINGS)) stream.addEventListener(kind, (e) => {
   load();
 });
 setInterval(() => { if (!asking) draw(); }, 30000);
-load();
+rows = data.now.inbox; draw(); tell(data.now.notices); claim(data.now.claimable);
