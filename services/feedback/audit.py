@@ -142,7 +142,7 @@ def _look(connection: sa.Connection) -> _Ledger:
     return _Ledger(
         positions=positions,
         rows=rows,
-        by_status=dict(connection.execute(counted.order_by(leads.status)).tuples().all()),
+        by_status=dict(connection.execute(counted.order_by(leads.status)).all()),
         dead_lettered=connection.execute(sa.select(sa.func.count()).select_from(distinct)).scalar_one(),
         double_assigned=tuple(connection.scalars(doubled)),
     )

@@ -88,7 +88,7 @@ class LeadRow:
         return self._change(event, event_id, previous)
 
     def _shown(self) -> tuple[str | None, ...]:
-        return (self.status, self.stage, str(self.cycle), self.owner, self.team_id, self.grade)
+        return (self.status, self.stage, str(self.cycle), self.owner, self.grade)
 
     def _follow_life(self, before: Life, life: Life, now_ms: int) -> None:
         status = life.lead_status

@@ -112,7 +112,7 @@ def by_status(connection: sa.Connection) -> dict[str, int]:
     """How many leads are in each status."""
     status = tables.LEADS.c.status
     counted = connection.execute(sa.select(status, sa.func.count()).where(status.is_not(None)).group_by(status))
-    return dict(counted.tuples().all())
+    return dict(counted.all())
 
 
 def latest_changes(connection: sa.Connection, number: int) -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
     ).all()
     kept: Counter[str] = Counter(dict(connection.execute(
         sa.select(clocks.state, sa.func.count()).where(*Window(window.since, window.until).holds(clocks.at_ms, None)).group_by(clocks.state)
-    ).tuples().all()))
+    ).all()))
     decided = kept["met"] + kept["breached"]
     by_rep: dict[str, list[Any]] = defaultdict(list)
     for row in offered:
