@@ -1,4 +1,4 @@
-"""What unit and property tests build from: an agreement with few rules, events that need little said, and the log of one lead."""
+"""What tests build from: an agreement with few rules, events that need little said, and the log of one lead."""
 
 from __future__ import annotations
 
@@ -35,18 +35,48 @@ TERMS: dict[str, Any] = {
     "engagements": ["pricing_viewed", "webinar_attended", "mail_clicked"],
     "scoring": {
         "fit": [
-            {"id": "size", "points": 25, "when": {"attribute": "employees", "at_least": 50}, "because": "the company has at least 50 people"}
+            {
+                "id": "size",
+                "points": 25,
+                "when": {"attribute": "employees", "at_least": 50},
+                "because": "the company has at least 50 people",
+            }
         ],
         "engagement": [
-            {"id": "pricing", "points": 15, "when": {"engagement": "pricing_viewed", "within": "30d"}, "because": "looked at prices lately"},
-            {"id": "mail", "points": 10, "when": {"engagement": "mail_clicked", "at_least": 2}, "because": "clicked in two mails"},
+            {
+                "id": "pricing",
+                "points": 15,
+                "when": {"engagement": "pricing_viewed", "within": "30d"},
+                "because": "looked at prices lately",
+            },
+            {
+                "id": "mail",
+                "points": 10,
+                "when": {"engagement": "mail_clicked", "at_least": 2},
+                "because": "clicked in two mails",
+            },
         ],
         "grades": {"letters": {"A": 25, "B": 10}, "numbers": {"1": 25, "2": 10}},
     },
     "definition": [
-        {"id": "hand-raiser", "verdict": "qualified", "when": {"attribute": "topic", "equals": "demo"}, "because": "asked for a demo"},
-        {"id": "student", "verdict": "disqualified", "when": {"attribute": "student", "equals": True}, "because": "is a student"},
-        {"id": "score", "verdict": "qualified", "when": {"score": {"at_least": 40}}, "because": "the score is at least 40"},
+        {
+            "id": "hand-raiser",
+            "verdict": "qualified",
+            "when": {"attribute": "topic", "equals": "demo"},
+            "because": "asked for a demo",
+        },
+        {
+            "id": "student",
+            "verdict": "disqualified",
+            "when": {"attribute": "student", "equals": True},
+            "because": "is a student",
+        },
+        {
+            "id": "score",
+            "verdict": "qualified",
+            "when": {"score": {"at_least": 40}},
+            "because": "the score is at least 40",
+        },
         {"id": "rest", "verdict": "nurtured", "because": "not ready yet"},
     ],
     "teams": {"sales": {}},
@@ -57,13 +87,29 @@ TERMS: dict[str, Any] = {
     ],
     "calendars": {"always": {"open": "always"}},
     "clocks": [
-        {"id": "first-response", "met_by": ["accepted", "attempted", "rejected"], "within": "4h", "calendar": "always", "warn_at": [0.5, 0.8],
-         "on_breach": "reassign"},
-        {"id": "follow-up", "starts_on": "accepted", "met_by": ["connected", "returned"], "within": "8h", "calendar": "always"},
+        {
+            "id": "first-response",
+            "met_by": ["accepted", "attempted", "rejected"],
+            "within": "4h",
+            "calendar": "always",
+            "warn_at": [0.5, 0.8],
+            "on_breach": "reassign",
+        },
+        {
+            "id": "follow-up",
+            "starts_on": "accepted",
+            "met_by": ["connected", "returned"],
+            "within": "8h",
+            "calendar": "always",
+        },
     ],
     "reasons": [
-        {"id": "no_budget", "title": "No budget", "for": ["reject", "recycle", "lose"],
-         "then": {"recycle": {"after": "90d", "stream": "budget", "wakes_on": ["pricing_viewed"]}}},
+        {
+            "id": "no_budget",
+            "title": "No budget",
+            "for": ["reject", "recycle", "lose"],
+            "then": {"recycle": {"after": "90d", "stream": "budget", "wakes_on": ["pricing_viewed"]}},
+        },
         {"id": "not_mine", "title": "Not my territory", "for": ["reject"], "then": "reroute"},
         {"id": "bad_data", "title": "Bad data", "for": ["reject", "recycle"], "then": "retire"},
         {"id": "lost_interest", "title": "Lost interest", "for": ["lose"], "then": "stay"},
@@ -86,8 +132,13 @@ def submitted(*, at: datetime = MONDAY, lead: LeadId = LEAD, **said: Any) -> int
     """A submission, unlike every other one unless `content` is given."""
     number = next(_count)
     return intake.LeadSubmitted.model_validate(
-        {"lead_id": lead, "submission_id": f"00000000-0000-4000-8000-{number:012d}", "content": digest(str(number).encode()), "submitted_at": at,
-         **said}
+        {
+            "lead_id": lead,
+            "submission_id": f"00000000-0000-4000-8000-{number:012d}",
+            "content": digest(str(number).encode()),
+            "submitted_at": at,
+            **said,
+        }
     )
 
 
@@ -119,8 +170,16 @@ class OneLead(Generic[S]):
         self.life, effect = fold(before, event, position=self.position, now=self.now, event_id=name)
         self.log.append((event, effect))
         context = Context(
-            key=LEAD, now=self.now, position=self.position, event_id=name, agreement=self.agreement, parts=Parts(), before=before,
-            life=self.life, effect=effect, agreement_at=lambda version: self.agreement if version == self.agreement.version else None,
+            key=LEAD,
+            now=self.now,
+            position=self.position,
+            event_id=name,
+            agreement=self.agreement,
+            parts=Parts(),
+            before=before,
+            life=self.life,
+            effect=effect,
+            agreement_at=lambda version: self.agreement if version == self.agreement.version else None,
         )
         decision = self.processor.decide(self.state, event, context)
         self.state = msgspec.msgpack.decode(msgspec.msgpack.encode(decision.state), type=self.processor.state)
@@ -154,38 +213,81 @@ class OneLead(Generic[S]):
 
     def qualified(self) -> Event:
         return scoring.LeadQualified.model_validate(
-            {"lead_id": LEAD, "judged_at": self.position, "rule": "r", "because": "b", "score": "1", "grade": "A1", "agreement": "tests",
-             "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "judged_at": self.position,
+                "rule": "r",
+                "because": "b",
+                "score": "1",
+                "grade": "A1",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def nurtured(self) -> Event:
         return scoring.LeadNurtured.model_validate(
-            {"lead_id": LEAD, "judged_at": self.position, "rule": "r", "because": "b", "score": "1", "grade": "A1", "agreement": "tests",
-             "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "judged_at": self.position,
+                "rule": "r",
+                "because": "b",
+                "score": "1",
+                "grade": "A1",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def routed(self) -> Event:
         return routing.LeadRouted.model_validate(
-            {"lead_id": LEAD, "epoch": self.life.epoch, "request_id": f"{LEAD}.{self.life.epoch}", "team_id": "sales",
-             "ask": {"kind": "pool", "pool_id": "inbound"}, "rule": "r", "because": "b", "agreement": "tests", "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "epoch": self.life.epoch,
+                "request_id": f"{LEAD}.{self.life.epoch}",
+                "team_id": "sales",
+                "ask": {"kind": "pool", "pool_id": "inbound"},
+                "rule": "r",
+                "because": "b",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def assigned(self, rep: str = "anna", claimed_by: str | None = None) -> Event:
         return routing.LeadAssigned.model_validate(
-            {"lead_id": LEAD, "request_id": self.life.offer, "team_id": "sales", "pool_id": "inbound", "rep_id": rep, "number": 1,
-             "claimed_by": claimed_by, "because": "b", "agreement": "tests", "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "request_id": self.life.offer,
+                "team_id": "sales",
+                "pool_id": "inbound",
+                "rep_id": rep,
+                "number": 1,
+                "claimed_by": claimed_by,
+                "because": "b",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def withdrawn(self, since: int, clock: str = "first-response") -> Event:
         return routing.AssignmentWithdrawn.model_validate(
-            {"lead_id": LEAD, "assignment_id": self.life.offer, "cause": {"kind": "breach", "since": since, "clock": clock}, "because": "b"}
+            {
+                "lead_id": LEAD,
+                "assignment_id": self.life.offer,
+                "cause": {"kind": "breach", "since": since, "clock": clock},
+                "because": "b",
+            }
         )
 
     def act(self, action: Callable[..., Event], at: datetime | None = None, **said: Any) -> Event:
         """An action on the offer as it is now, by whoever has it."""
         return action(
-            lead_id=LEAD, assignment_id=said.pop("assignment_id", self.life.offer or self.life.last_offer),
-            by=BySystem(system="test"), occurred_at=at or self.now, **said,
+            lead_id=LEAD,
+            assignment_id=said.pop("assignment_id", self.life.offer or self.life.last_offer),
+            by=BySystem(system="test"),
+            occurred_at=at or self.now,
+            **said,
         )
 
     def outcome(self, what: type[desk.LeadWon] | type[desk.LeadLost], **said: Any) -> Event:
@@ -194,14 +296,30 @@ class OneLead(Generic[S]):
 
     def recycled(self, wakes_at: datetime | None = None, wakes_on: tuple[str, ...] = ()) -> Event:
         return recycling.LeadRecycled.model_validate(
-            {"lead_id": LEAD, "epoch": self.life.epoch, "reason": "no_budget", "stream": "budget", "wakes_at": wakes_at, "wakes_on": wakes_on,
-             "because": "b", "agreement": "tests", "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "epoch": self.life.epoch,
+                "reason": "no_budget",
+                "stream": "budget",
+                "wakes_at": wakes_at,
+                "wakes_on": wakes_on,
+                "because": "b",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def reactivated(self) -> Event:
         return recycling.LeadReactivated.model_validate(
-            {"lead_id": LEAD, "epoch": self.life.epoch, "cycle": self.life.cycle + 1, "woken_by": {"kind": "submission"}, "because": "b",
-             "agreement": "tests", "agreement_version": 1}
+            {
+                "lead_id": LEAD,
+                "epoch": self.life.epoch,
+                "cycle": self.life.cycle + 1,
+                "woken_by": {"kind": "submission"},
+                "because": "b",
+                "agreement": "tests",
+                "agreement_version": 1,
+            }
         )
 
     def until_assigned(self, rep: str = "anna", **said: Any) -> list[Event]:

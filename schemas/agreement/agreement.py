@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import cast
 
 from schemas.agreement.calendars import Calendar
-from schemas.agreement.conditions import Condition, Engaged, Facts, Held, TouchedBy, evaluate, parts_of, sentence
+from schemas.agreement.conditions import Condition, Engaged, TouchedBy, evaluate, parts_of
+from schemas.agreement.facts import Facts, Held, sentence
 from schemas.agreement.terms import (
     Alert,
     Attribute,
@@ -143,7 +144,7 @@ class Agreement:
         return {c.id: c for c in self.terms.clocks}
 
     def calendar(self, calendar: str | None) -> Calendar:
-        """The calendar of that name; around the clock if it is None or unknown (a newer roster may name a newer calendar)."""
+        """The calendar of that name; around the clock if None or unknown (a newer roster may name a newer one)."""
         found = self.terms.calendars.get(CalendarId(calendar)) if calendar is not None else None
         return found if found is not None else ALWAYS
 
@@ -151,7 +152,11 @@ class Agreement:
         """Whom to tell, each once, in the agreement's order."""
         out: dict[RecipientId, None] = {}
         for alert in self.terms.alerts:
-            if alert.on is kind and (not alert.clocks or clock in alert.clocks) and (not alert.teams or team in alert.teams):
+            if (
+                alert.on is kind
+                and (not alert.clocks or clock in alert.clocks)
+                and (not alert.teams or team in alert.teams)
+            ):
                 out.update(dict.fromkeys(alert.to))
         return tuple(out)
 
@@ -164,7 +169,9 @@ class Agreement:
 
     def fired(self, facts: Facts) -> tuple[int, ...]:
         """Which scoring rules hold, by their place in `scoring_rules`."""
-        return tuple(i for i, (_, rule) in enumerate(self.scoring_rules) if rule.when is None or rule.when.held(facts).holds)
+        return tuple(
+            i for i, (_, rule) in enumerate(self.scoring_rules) if rule.when is None or rule.when.held(facts).holds
+        )
 
     @cached_property
     def scoring_rules(self) -> tuple[tuple[str, ScoringRule], ...]:
@@ -190,7 +197,8 @@ class Agreement:
         fit = sum((r.points for part, r in rules if part == "fit"), Decimal(0))
         engagement = sum((r.points for part, r in rules if part == "engagement"), Decimal(0))
         contributions = tuple(
-            Contribution.model_validate({"part": part, "rule": r.id, "points": r.points, "because": r.because}) for part, r in rules
+            Contribution.model_validate({"part": part, "rule": r.id, "points": r.points, "because": r.because})
+            for part, r in rules
         )
         grade = self.grade(fit, engagement)
         said = "\n".join([grade, *(f"{c.part} {c.rule} {c.points.normalize():f} {c.because}" for c in contributions)])
@@ -201,7 +209,9 @@ class Agreement:
         """The letter that the fit earns with the number that the engagement earns."""
         grades = self.terms.scoring.grades
         letter = next((g for g in ("A", "B", "C") if (at := grades.letters.get(g)) is not None and fit >= at), "D")
-        number = next((g for g in ("1", "2", "3") if (at := grades.numbers.get(g)) is not None and engagement >= at), "4")
+        number = next(
+            (g for g in ("1", "2", "3") if (at := grades.numbers.get(g)) is not None and engagement >= at), "4"
+        )
         return cast(Grade, letter + number)
 
     def judge(self, facts: Facts) -> Judged:
@@ -224,7 +234,7 @@ class Agreement:
 
     @cached_property
     def counted(self) -> Mapping[str, tuple[int, int | None]]:
-        """By kind of engagement: how many of the newest the rules can count, and how far back in ms (None: for ever)."""
+        """By kind of engagement: how many of the newest rules can count, and how far back in ms (None: for ever)."""
         out: dict[str, tuple[int, int | None]] = {}
         for c in self._asked:
             if isinstance(c, Engaged):
@@ -256,7 +266,11 @@ class Agreement:
 
     def choose_pool(self, role: str, facts: Facts) -> Chosen:
         """The pool for a lead of that role; a role that no rule serves is served as the first role."""
-        return self._choose(self.rules_for(role), facts) or self._choose(self.rules_for(FIRST_ROLE), facts) or self._last_resort()
+        return (
+            self._choose(self.rules_for(role), facts)
+            or self._choose(self.rules_for(FIRST_ROLE), facts)
+            or self._last_resort()
+        )
 
     def _choose(self, rules: tuple[RoutingRule, ...], facts: Facts) -> Chosen | None:
         passed: list[PassedOver] = []

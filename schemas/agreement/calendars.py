@@ -1,7 +1,8 @@
 """Business hours: open time between two instants and the instant after so much open time, exact across summer time.
 
-A calendar is open at an instant if the wall clock of its zone then shows a time inside one of that weekday's spans and
-the date is neither a holiday nor closed. So an hour that a clock change repeats counts twice, one that it skips not at all.
+A calendar is open at an instant if the wall clock of its zone then shows a time inside one of that weekday's spans
+and the date is neither a holiday nor closed. So an hour that a clock change repeats counts twice, one that it skips
+not at all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -76,7 +78,7 @@ def _read_week(value: Any) -> Any:
 
 def _no_overlap(spans: tuple[OpenSpan, ...]) -> tuple[OpenSpan, ...]:
     ordered = tuple(sorted(spans, key=lambda s: s.start))
-    for one, next_one in zip(ordered, ordered[1:], strict=False):
+    for one, next_one in pairwise(ordered):
         if next_one.start < one.end:
             raise PydanticCustomError("bad_time_span", "two spans of one day overlap")
     return ordered
@@ -102,10 +104,13 @@ class Holidays(Part):
     def _known(self) -> Holidays:
         supported = holidays.list_supported_countries()
         if self.country not in supported:
-            raise PydanticCustomError("unknown_country", "no holidays are known for {country}", {"country": repr(self.country)[:40]})
+            raise PydanticCustomError(
+                "unknown_country", "no holidays are known for {country}", {"country": repr(self.country)[:40]}
+            )
         if self.subdivision is not None and self.subdivision not in supported[self.country]:
             raise PydanticCustomError(
-                "unknown_country", "{country} has no subdivision {subdivision}",
+                "unknown_country",
+                "{country} has no subdivision {subdivision}",
                 {"country": self.country, "subdivision": repr(self.subdivision)[:40]},
             )
         return self
@@ -193,7 +198,7 @@ class Calendar(Part):
                     yield start, end
 
     def _offsets(self, midnight: datetime) -> list[tuple[int, int, int]]:
-        """Stretches of constant UTC offset (start, end, offset; microseconds) that cover the local day around `midnight`."""
+        """Stretches of one UTC offset (start, end, offset; microseconds) that cover the local day around `midnight`."""
         low, high = midnight - timedelta(hours=30), midnight + timedelta(hours=54)
         stretches: list[tuple[int, int, int]] = []
         start, at = low, low

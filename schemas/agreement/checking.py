@@ -1,4 +1,4 @@
-"""The check of an agreement: every mistake at once, each with its line and a remedy; and `load`, which takes only what passes."""
+"""The check of an agreement: every mistake at once, with line and remedy; and `load`, which takes what passes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,15 @@ def _check(text: str) -> tuple[Terms | None, list[Finding]]:
 
 def not_a_mapping(what: str, example: str) -> Finding:
     """The finding for a file that is a list or a single word."""
-    return Finding("error", "wrong_type", "", 1, f"the file is no list of sections: {what} has named sections.", f"Start from {DEFAULT_FILE}.", example)
+    return Finding(
+        "error",
+        "wrong_type",
+        "",
+        1,
+        f"the file is no list of sections: {what} has named sections.",
+        f"Start from {DEFAULT_FILE}.",
+        example,
+    )
 
 
 def _validate(document: Document, findings: list[Finding]) -> Terms | None:

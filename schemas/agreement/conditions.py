@@ -1,98 +1,20 @@
-"""Conditions of an agreement: structured data, and what they say of a lead's facts, each with a sentence that explains it."""
+"""Conditions of an agreement: structured data, and what they say of a lead's facts, each with its explanation."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.durations import PositiveLength, say_duration
+from schemas.agreement.facts import Facts, Held, as_number, listed, say
 from schemas.ids import CampaignId
-from schemas.personal import spells_phone_number
-from schemas.vocabulary import AttributeName, Because, CountryCode, Grade, NonPersonalText, Slug
-
-BECAUSE_AT_MOST = 600
-_SAID_AT_MOST = 60
-_CONTROL = re.compile(r"[\x00-\x1f]")
-
-
-class Held(NamedTuple):
-    """Whether a condition holds, and the sentence that explains it."""
-
-    holds: bool
-    because: str
-
-
-class Seen(NamedTuple):
-    """One engagement as the rules count it."""
-
-    at_ms: int
-    """When it happened, in ms since 1970."""
-    position: int
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a lead at `now`. A service fills in what it knows; the check refuses rules that ask it for more."""
-
-    now: datetime
-    attributes: Mapping[str, bool | int | Decimal | str] = field(default_factory=dict)
-    country: str | None = None
-    source: Mapping[str, str] = field(default_factory=dict)
-    """The latest submission's source, by field name."""
-    campaigns: frozenset[str] | tuple[str, ...] = ()
-    """Every campaign that has touched the lead."""
-    engagements: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
-    """By kind, newest first."""
-    score: Decimal | None = None
-    fit: Decimal | None = None
-    engagement: Decimal | None = None
-    grade: str | None = None
-
-
-def sentence(text: str) -> Because:
-    """`text` in the shape of a Because, whatever it holds: one line, no @, no telephone number, at most 600 characters."""
-    clean = " ".join(_CONTROL.sub(" ", text.replace("@", "(at)")).split())
-    if len(clean) > BECAUSE_AT_MOST:
-        clean = clean[: BECAUSE_AT_MOST - 1] + "…"
-    if spells_phone_number(clean):
-        clean = re.sub(r"\d{3,}", "…", clean)
-        clean = re.sub(r"\d", "…", clean) if spells_phone_number(clean) else clean
-    return Because(clean)
-
-
-def say(value: object) -> str:
-    """A value in a sentence, shortened."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
-    return text if len(text) <= _SAID_AT_MOST else text[: _SAID_AT_MOST - 1] + "…"
-
-
-def _listed(values: Sequence[object]) -> str:
-    shown = ", ".join(say(v) for v in values[:6])
-    return shown if len(values) <= 6 else f"{shown} and {len(values) - 6} more"
-
-
-def as_number(value: object) -> Decimal | None:
-    """`value` as a number, or None if it is none. Decimals travel as strings in JSON."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | Decimal):
-        return Decimal(value)
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+from schemas.vocabulary import AttributeName, CountryCode, Grade, NonPersonalText, Slug
 
 
 class Part(BaseModel):
@@ -185,7 +107,7 @@ def _within(name: str, number: Decimal, at_least: Decimal | None, at_most: Decim
 def _among(name: str, value: object, wanted: Sequence[object]) -> Held:
     if value in wanted or (not isinstance(value, bool) and as_number(value) is not None and as_number(value) in wanted):
         return Held(True, f"{name} is {say(value)}")
-    return Held(False, f"{name} is {say(value)}, not {'one of ' if len(wanted) > 1 else ''}{_listed(wanted)}")
+    return Held(False, f"{name} is {say(value)}, not {'one of ' if len(wanted) > 1 else ''}{listed(wanted)}")
 
 
 class AttributeIs(Part):
@@ -229,7 +151,11 @@ class AttributeIs(Part):
             yield _among(name, value, self.in_)
         if self.at_least is not None or self.at_most is not None:
             number = as_number(value)
-            yield Held(False, f"{name} is no number") if number is None else _within(name, number, self.at_least, self.at_most)
+            yield (
+                Held(False, f"{name} is no number")
+                if number is None
+                else _within(name, number, self.at_least, self.at_most)
+            )
         if self.contains is not None:
             found = self.contains.casefold() in str(value).casefold()
             yield Held(found, f"{name} {'contains' if found else 'does not contain'} {say(self.contains)}")
@@ -280,7 +206,7 @@ class TouchedBy(Part):
         for campaign in self.touched_by:
             if campaign in facts.campaigns:
                 return Held(True, f"campaign {say(campaign)} has touched it")
-        return Held(False, f"no campaign of {_listed(self.touched_by)} has touched it")
+        return Held(False, f"no campaign of {listed(self.touched_by)} has touched it")
 
 
 class ScoreIs(Part):
@@ -352,9 +278,19 @@ class CountryIs(Part):
 
 
 TAGS: dict[str, type[Part]] = {
-    "<all>": All, "<any>": AnyOf, "<not>": Not, "<always>": Always, "<attribute>": AttributeIs, "<engagement>": Engaged,
-    "<touched_by>": TouchedBy, "<score>": ScoreIs, "<fit>": FitIs, "<points_of_engagement>": EngagementPointsAre, "<grade>": GradeIs,
-    "<source>": SourceIs, "<country>": CountryIs,
+    "<all>": All,
+    "<any>": AnyOf,
+    "<not>": Not,
+    "<always>": Always,
+    "<attribute>": AttributeIs,
+    "<engagement>": Engaged,
+    "<touched_by>": TouchedBy,
+    "<score>": ScoreIs,
+    "<fit>": FitIs,
+    "<points_of_engagement>": EngagementPointsAre,
+    "<grade>": GradeIs,
+    "<source>": SourceIs,
+    "<country>": CountryIs,
 }
 """The kinds of condition by the key that makes them; the tags appear in pydantic's error locations."""
 
@@ -370,11 +306,19 @@ def _always(value: Any) -> Any:
 
 
 Condition = Annotated[
-    Annotated[All, Tag("<all>")] | Annotated[AnyOf, Tag("<any>")] | Annotated[Not, Tag("<not>")] | Annotated[Always, Tag("<always>")]
-    | Annotated[AttributeIs, Tag("<attribute>")] | Annotated[Engaged, Tag("<engagement>")] | Annotated[TouchedBy, Tag("<touched_by>")]
-    | Annotated[ScoreIs, Tag("<score>")] | Annotated[FitIs, Tag("<fit>")]
-    | Annotated[EngagementPointsAre, Tag("<points_of_engagement>")] | Annotated[GradeIs, Tag("<grade>")]
-    | Annotated[SourceIs, Tag("<source>")] | Annotated[CountryIs, Tag("<country>")],
+    Annotated[All, Tag("<all>")]
+    | Annotated[AnyOf, Tag("<any>")]
+    | Annotated[Not, Tag("<not>")]
+    | Annotated[Always, Tag("<always>")]
+    | Annotated[AttributeIs, Tag("<attribute>")]
+    | Annotated[Engaged, Tag("<engagement>")]
+    | Annotated[TouchedBy, Tag("<touched_by>")]
+    | Annotated[ScoreIs, Tag("<score>")]
+    | Annotated[FitIs, Tag("<fit>")]
+    | Annotated[EngagementPointsAre, Tag("<points_of_engagement>")]
+    | Annotated[GradeIs, Tag("<grade>")]
+    | Annotated[SourceIs, Tag("<source>")]
+    | Annotated[CountryIs, Tag("<country>")],
     Discriminator(_kind, custom_error_type="unknown_condition", custom_error_message="this is no condition"),
     BeforeValidator(_always),
 ]

@@ -17,27 +17,48 @@ _TAGGED: Mapping[str, type[BaseModel] | None] = {**TAGS, "<recycle>": Recycle, "
 
 _REMEDIES: dict[str, tuple[str, str]] = {
     "bad_duration": ("Write a number with a unit: ms, s, m, h, d or w.", "4h, 90d, 1h30m"),
-    "bad_time_span": ("Write it as HH:MM-HH:MM within one day, in quotes; two spans for what crosses midnight.", '["09:00-12:00", "13:00-17:00"]'),
+    "bad_time_span": (
+        "Write it as HH:MM-HH:MM within one day, in quotes; two spans for what crosses midnight.",
+        '["09:00-12:00", "13:00-17:00"]',
+    ),
     "bad_weekday": ("Use mon, tue, wed, thu, fri, sat, sun, or a range, each day once.", 'mon-fri: ["09:00-17:00"]'),
     "bad_zone": ("Use a name of the IANA time zone database.", "zone: Europe/Berlin"),
     "never_open": ("Give at least one day a span, or say open: always.", 'open: {mon-fri: ["09:00-17:00"]}'),
-    "unknown_country": ("Use an ISO 3166 code that the holidays package knows.", "holidays: {country: DE, subdivision: BE}"),
-    "unknown_condition": ("Use one of all, any, not, attribute, engagement, touched_by, score, fit, points_of_engagement, grade, source, country.",
-                          "{attribute: employees, at_least: 50}"),
+    "unknown_country": (
+        "Use an ISO 3166 code that the holidays package knows.",
+        "holidays: {country: DE, subdivision: BE}",
+    ),
+    "unknown_condition": (
+        "Use one of all, any, not, attribute, engagement, touched_by, score, fit, points_of_engagement, grade, source, country.",
+        "{attribute: employees, at_least: 50}",
+    ),
     "no_test": ("Say what it is to be compared with.", "{attribute: employees, at_least: 50}"),
     "bad_number": ("Write a plain number.", "points: 25"),
-    "bad_choices": ("Give choices for the type choice, and for no other type.", "{type: choice, choices: [demo, pricing]}"),
+    "bad_choices": (
+        "Give choices for the type choice, and for no other type.",
+        "{type: choice, choices: [demo, pricing]}",
+    ),
 }
 
 _TYPES = {
-    "string_type": ("a word", "a word"), "int_type": ("a whole number", "a whole number"), "int_parsing": ("a whole number", "a whole number"),
-    "int_from_float": ("a whole number", "a whole number"), "bool_type": ("true or false", "true or false"),
-    "bool_parsing": ("true or false", "true or false"), "float_type": ("a number", "a number"), "float_parsing": ("a number", "a number"),
-    "dict_type": ("a section with keys", "keys with values"), "mapping_type": ("a section with keys", "keys with values"),
-    "tuple_type": ("a list", "a list in brackets"), "list_type": ("a list", "a list in brackets"),
-    "model_type": ("a section with keys", "keys with values"), "model_attributes_type": ("a section with keys", "keys with values"),
-    "date_type": ("a date", "a date as 2026-12-24"), "date_parsing": ("a date", "a date as 2026-12-24"),
-    "date_from_datetime_parsing": ("a date", "a date as 2026-12-24"), "decimal_type": ("a number", "a number"),
+    "string_type": ("a word", "a word"),
+    "int_type": ("a whole number", "a whole number"),
+    "int_parsing": ("a whole number", "a whole number"),
+    "int_from_float": ("a whole number", "a whole number"),
+    "bool_type": ("true or false", "true or false"),
+    "bool_parsing": ("true or false", "true or false"),
+    "float_type": ("a number", "a number"),
+    "float_parsing": ("a number", "a number"),
+    "dict_type": ("a section with keys", "keys with values"),
+    "mapping_type": ("a section with keys", "keys with values"),
+    "tuple_type": ("a list", "a list in brackets"),
+    "list_type": ("a list", "a list in brackets"),
+    "model_type": ("a section with keys", "keys with values"),
+    "model_attributes_type": ("a section with keys", "keys with values"),
+    "date_type": ("a date", "a date as 2026-12-24"),
+    "date_parsing": ("a date", "a date as 2026-12-24"),
+    "date_from_datetime_parsing": ("a date", "a date as 2026-12-24"),
+    "decimal_type": ("a number", "a number"),
 }
 
 
@@ -66,9 +87,16 @@ def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) 
         return Finding("error", code, spell(path), here, message, remedy, example)
 
     if kind == "extra_forbidden":
-        return finding("unknown_key", f"nobody knows the key {key} here.", *_allowed(key, sorted(_keys(model, item["loc"]))))
+        return finding(
+            "unknown_key", f"nobody knows the key {key} here.", *_allowed(key, sorted(_keys(model, item["loc"])))
+        )
     if kind == "missing" and len(path) == 1:
-        return finding("missing_section", f"the section {key} is missing.", f"Add it; deploy/agreements/default.yaml shows how.", f"{key}:")
+        return finding(
+            "missing_section",
+            f"the section {key} is missing.",
+            "Add it; deploy/agreements/default.yaml shows how.",
+            f"{key}:",
+        )
     if kind == "missing":
         return finding("missing_key", f"the key {key} is missing.", f"Add {key}.", f"{key}: …")
     if kind in ("enum", "literal_error"):
@@ -84,7 +112,11 @@ def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) 
         is_what, write = _TYPES[kind]
         return finding("wrong_type", f"{value} is not {is_what}.", f"Write {write} for {key}.")
     if kind in ("string_pattern_mismatch", "string_too_long"):
-        return finding("bad_text", f"{value} cannot stand here.", "Write one short line without @; ids take letters, digits, dots, dashes and underscores.")
+        return finding(
+            "bad_text",
+            f"{value} cannot stand here.",
+            "Write one short line without @; ids take letters, digits, dots, dashes and underscores.",
+        )
     if kind in ("too_short", "string_too_short"):
         return finding("empty", f"{key} is empty.", f"Give {key} at least one entry, or leave the whole entry out.")
     return finding("bad_value", f"{value} cannot stand here: {item['msg'].lower()}.", f"Correct {key}.")

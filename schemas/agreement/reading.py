@@ -49,7 +49,15 @@ def read(text: str) -> Document:
     document = Document(None)
     if not text.strip():
         document.findings.append(
-            Finding("error", "empty_file", "", 1, "the file is empty.", "Start from deploy/agreements/default.yaml.", "name: default")
+            Finding(
+                "error",
+                "empty_file",
+                "",
+                1,
+                "the file is empty.",
+                "Start from deploy/agreements/default.yaml.",
+                "name: default",
+            )
         )
         return document
     try:
@@ -62,7 +70,15 @@ def read(text: str) -> Document:
         return document
     if node is None:
         document.findings.append(
-            Finding("error", "empty_file", "", 1, "the file holds only comments.", "Start from deploy/agreements/default.yaml.", "name: default")
+            Finding(
+                "error",
+                "empty_file",
+                "",
+                1,
+                "the file holds only comments.",
+                "Start from deploy/agreements/default.yaml.",
+                "name: default",
+            )
         )
         return document
     document.data = _Reader(document).value(node, (), 0)
@@ -71,8 +87,13 @@ def read(text: str) -> Document:
 
 def _broken(line: int, problem: str) -> Finding:
     return Finding(
-        "error", "yaml_syntax", "", line, f"this is no YAML: {problem}.",
-        "Check indentation, colons, quotes and brackets on this line and the one above.", "name: default",
+        "error",
+        "yaml_syntax",
+        "",
+        line,
+        f"this is no YAML: {problem}.",
+        "Check indentation, colons, quotes and brackets on this line and the one above.",
+        "name: default",
     )
 
 
@@ -83,9 +104,17 @@ def _syntax(text: str, error: MarkedYAMLError) -> Finding:
     for number in (line, line - 1):
         if 0 < number <= len(lines) and re.match(r"[ ]*\t", lines[number - 1]):
             return Finding(
-                "error", "tab", "", number, "the line is indented with a tab.", "Indent with blanks; YAML does not take tabs.", "  title: Sales"
+                "error",
+                "tab",
+                "",
+                number,
+                "the line is indented with a tab.",
+                "Indent with blanks; YAML does not take tabs.",
+                "  title: Sales",
             )
-    return _broken(min(line, max(len(lines), 1)), " ".join(str(error.problem or error.context or "it cannot be read").split()))
+    return _broken(
+        min(line, max(len(lines), 1)), " ".join(str(error.problem or error.context or "it cannot be read").split())
+    )
 
 
 class _Reader:
@@ -100,7 +129,14 @@ class _Reader:
         if self.nodes > NODES_AT_MOST or depth > DEPTH_AT_MOST:
             if self.nodes != NODES_AT_MOST + 2:
                 self.nodes = NODES_AT_MOST + 1
-                self._find(node, path, "too_large", "the file is nested too deeply or refers to itself.", "Write out what is repeated.", "")
+                self._find(
+                    node,
+                    path,
+                    "too_large",
+                    "the file is nested too deeply or refers to itself.",
+                    "Write out what is repeated.",
+                    "",
+                )
             self.nodes = NODES_AT_MOST + 2
             return None
         self.document.lines.setdefault(path, node.start_mark.line + 1)
@@ -114,15 +150,26 @@ class _Reader:
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                self._find(key_node, path, "bad_key", "the key is no plain word.", "Write the keys out, without << and brackets.", "id: size")
+                self._find(
+                    key_node,
+                    path,
+                    "bad_key",
+                    "the key is no plain word.",
+                    "Write the keys out, without << and brackets.",
+                    "id: size",
+                )
                 continue
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in out:
                 first = self.document.line((*path, key))
                 self._find(
-                    key_node, (*path, key), "duplicate_key", f"the key {key} is there twice, first on line {first}.",
-                    "Keep one of the two; YAML would silently drop the other.", "",
+                    key_node,
+                    (*path, key),
+                    "duplicate_key",
+                    f"the key {key} is there twice, first on line {first}.",
+                    "Keep one of the two; YAML would silently drop the other.",
+                    "",
                 )
                 continue
             self.document.lines[*path, key] = line
@@ -144,7 +191,9 @@ class _Reader:
         return text
 
     def _find(self, node: Node, path: Path, code: str, message: str, remedy: str, example: str) -> None:
-        self.document.findings.append(Finding("error", code, spell(path), node.start_mark.line + 1, message, remedy, example))
+        self.document.findings.append(
+            Finding("error", code, spell(path), node.start_mark.line + 1, message, remedy, example)
+        )
 
 
 def at(data: Any, path: Path) -> Any:

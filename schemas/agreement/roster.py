@@ -54,7 +54,9 @@ def _check(text: str, agreement: Agreement | None) -> tuple[Roster | None, list[
     document = read(text)
     if not isinstance(document.data, dict):
         example = "reps: [{id: anna, team: sales, role: sdr, pools: {inbound: 1}}]"
-        shape = Finding("error", "wrong_type", "", 1, "the file has no section reps.", "List the reps under reps.", example)
+        shape = Finding(
+            "error", "wrong_type", "", 1, "the file has no section reps.", "List the reps under reps.", example
+        )
         return None, document.findings or [shape]
     findings = list(document.findings)
     roster = None
@@ -90,7 +92,9 @@ class _Reps:
             self._pools_have_members(reps, self.agreement)
         return self.found
 
-    def _say(self, code: str, path: Path, message: str, remedy: str, example: str = "", severity: Any = "error") -> None:
+    def _say(
+        self, code: str, path: Path, message: str, remedy: str, example: str = "", severity: Any = "error"
+    ) -> None:
         self.found.append(Finding(severity, code, spell(path), self.document.line(path), message, remedy, example))
 
     def _once(self, name: str, rep: dict[str, Any], path: Path, first: dict[str, tuple[Path, Any]]) -> None:
@@ -99,9 +103,19 @@ class _Reps:
             return
         line, team = self.document.line(first[name][0]), first[name][1]
         if team != rep.get("team"):
-            self._say("two_teams", (*path, "team"), f"{name} is in two teams: in {team} since line {line}.", "A rep belongs to one team; keep one entry.")
+            self._say(
+                "two_teams",
+                (*path, "team"),
+                f"{name} is in two teams: in {team} since line {line}.",
+                "A rep belongs to one team; keep one entry.",
+            )
         else:
-            self._say("duplicate_id", (*path, "id"), f"{name} is there twice, first on line {line}.", "Keep one entry with all his pools.")
+            self._say(
+                "duplicate_id",
+                (*path, "id"),
+                f"{name} is there twice, first on line {line}.",
+                "Keep one entry with all his pools.",
+            )
 
     def _known(self, what: str, name: Any, known: list[str], path: Path) -> bool:
         if not isinstance(name, str) or name in known:
@@ -122,12 +136,33 @@ class _Reps:
                 continue
             pool = agreement.pools[PoolId(name)]
             if pool.team != rep.get("team"):
-                self._say("wrong_team", where, f"the pool {name} is of team {pool.team}, not of {rep.get('team')}.", "Name pools of the rep's own team.")
+                self._say(
+                    "wrong_team",
+                    where,
+                    f"the pool {name} is of team {pool.team}, not of {rep.get('team')}.",
+                    "Name pools of the rep's own team.",
+                )
             elif pool.role != rep.get("role", "sdr"):
-                self._say("wrong_role", where, f"the pool {name} takes role {pool.role}, not {rep.get('role', 'sdr')}.", "Correct the role or the pool.")
+                self._say(
+                    "wrong_role",
+                    where,
+                    f"the pool {name} takes role {pool.role}, not {rep.get('role', 'sdr')}.",
+                    "Correct the role or the pool.",
+                )
 
     def _pools_have_members(self, reps: list[Any], agreement: Agreement) -> None:
-        staffed = {name for rep in reps if isinstance(rep, dict) and isinstance(rep.get("pools"), dict) for name in rep["pools"]}
+        staffed = {
+            name
+            for rep in reps
+            if isinstance(rep, dict) and isinstance(rep.get("pools"), dict)
+            for name in rep["pools"]
+        }
         for pool in agreement.pools:
             if pool not in staffed:
-                self._say("empty_pool", ("reps",), f"nobody is in the pool {pool}, so its leads wait.", "Put a rep into it.", severity="warning")
+                self._say(
+                    "empty_pool",
+                    ("reps",),
+                    f"nobody is in the pool {pool}, so its leads wait.",
+                    "Put a rep into it.",
+                    severity="warning",
+                )

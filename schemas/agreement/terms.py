@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.calendars import Calendar
-from schemas.agreement.conditions import Condition, Number, Part, Value, as_number
+from schemas.agreement.conditions import Condition, Number, Part, Value
 from schemas.agreement.durations import Length, PositiveLength
+from schemas.agreement.facts import as_number
 from schemas.events.alerting import AlertKind
 from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, RuleId, TeamId
 from schemas.personal import looks_personal
@@ -84,7 +85,9 @@ def _points(value: Any) -> Any:
     number = as_number(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else None
     if number is None or abs(number) > 100_000 or int(number.as_tuple().exponent) < -6:
         raise PydanticCustomError(
-            "bad_number", "{value} is no number of points (at most 100000, six decimal places)", {"value": repr(value)[:80]}
+            "bad_number",
+            "{value} is no number of points (at most 100000, six decimal places)",
+            {"value": repr(value)[:80]},
         )
     return number
 
@@ -264,7 +267,7 @@ class ReasonTerms(Part):
 
 
 class Recycling(Part):
-    """`cycles_at_most`: passes through the loop before a lead is retired. `otherwise`: what a reason without terms means."""
+    """`cycles_at_most`: passes through the loop before a lead is retired. `otherwise`: for a reason without terms."""
 
     cycles_at_most: Annotated[int, Field(ge=1, le=1000)] = 3
     otherwise: Rest = Rest.model_validate({"after": "90d", "stream": "nurture"})
@@ -291,7 +294,7 @@ class Alert(Part):
 
 
 class Form(Part):
-    """A form: its thank-you page, what it says of every lead, and which of its fields are attributes of another name."""
+    """A form: its thank-you page, what it says of every lead, and its fields that are attributes of another name."""
 
     title: Because = Because("")
     thanks: Annotated[str, Field(max_length=2000)] | None = None

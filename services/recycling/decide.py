@@ -58,7 +58,12 @@ def _learn(rests: Rests, event: Event, context: Context) -> Rests:
     if isinstance(event, LeadReturned):
         return replace(rests, returned_for=str(event.reason), ended_ms=milliseconds(context.now), seen={})
     if isinstance(event, LeadLost):
-        return replace(rests, lost_for=str(event.reason) if event.reason is not None else None, ended_ms=milliseconds(context.now), seen={})
+        return replace(
+            rests,
+            lost_for=str(event.reason) if event.reason is not None else None,
+            ended_ms=milliseconds(context.now),
+            seen={},
+        )
     if isinstance(event, LeadRecycled):
         wakes_ms = milliseconds(event.wakes_at) if event.wakes_at is not None else 0
         return replace(rests, wakes_ms=wakes_ms, wakes_on=tuple(str(k) for k in event.wakes_on))
@@ -84,7 +89,9 @@ def _answer(rests: Rests, context: Context, said: list[Event]) -> Rests:
 
 def _told(reason: str | None, context: Context) -> str:
     terms = context.agreement.reason(reason)
-    return f"the reason given was {terms.title}" if terms is not None else "no reason that the agreement knows was given"
+    return (
+        f"the reason given was {terms.title}" if terms is not None else "no reason that the agreement knows was given"
+    )
 
 
 def _recycled(reason: str | None, rest: Rest, context: Context) -> LeadRecycled:

@@ -1,4 +1,4 @@
-"""Recycling's one processor: what it listens to and what the engine hosts. Free of the engine itself, so that replays can use it."""
+"""Recycling's one processor: what the engine hosts. Free of the engine, so that replays can use it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from schemas.events.intake import EngagementObserved
 from schemas.events.runtime import TimerDue
 from schemas.ids import ProcessorName
 from schemas.topics import LEADS
-from services.runtime.protocol import Processor
 from services.recycling.decide import decide, due
 from services.recycling.state import Rests
+from services.runtime.protocol import Processor
 
 RECYCLING = Processor(
     name=ProcessorName("recycling"),

@@ -1,4 +1,4 @@
-"""What scoring says: the score whenever it changes, and the verdict of the definition whenever the lead is owed another."""
+"""What scoring says: the score whenever it changes, and a verdict whenever the lead is owed another."""
 
 from __future__ import annotations
 

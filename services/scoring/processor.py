@@ -1,4 +1,4 @@
-"""Scoring's one processor: what it listens to and what the engine hosts. Free of the engine itself, so that replays can use it."""
+"""Scoring's one processor: what the engine hosts. Free of the engine, so that replays can use it."""
 
 from __future__ import annotations
 

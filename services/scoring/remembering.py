@@ -26,7 +26,10 @@ def milliseconds(at: datetime) -> int:
 
 def with_submission(known: Known, event: LeadSubmitted, agreement: Agreement, now_ms: int) -> Known:
     """What is known after a submission: what it says overrides, what it leaves out stays."""
-    told = {str(k): format(v, "f") if isinstance(v, Decimal) else v if isinstance(v, bool | int) else str(v) for k, v in event.attributes.items()}
+    told = {
+        str(k): format(v, "f") if isinstance(v, Decimal) else v if isinstance(v, bool | int) else str(v)
+        for k, v in event.attributes.items()
+    }
     source = {f: str(v) for f in _SOURCE_FIELDS if (v := getattr(event.source, f)) is not None}
     return replace(
         known,
@@ -48,11 +51,13 @@ def with_engagement(known: Known, event: EngagementObserved, agreement: Agreemen
         return replace(known, campaigns=campaigns) if campaigns != known.campaigns else known
     kind = str(event.kind)
     seen = sorted((*known.engagements.get(kind, ()), Seen(at_ms, position, event.quantity)), reverse=True)
-    return replace(known, engagements={**known.engagements, kind: _kept(seen, kind, agreement, now_ms)}, campaigns=campaigns)
+    return replace(
+        known, engagements={**known.engagements, kind: _kept(seen, kind, agreement, now_ms)}, campaigns=campaigns
+    )
 
 
 def _kept(seen: list[Seen], kind: str, agreement: Agreement, now_ms: int) -> tuple[Seen, ...]:
-    """The newest that some rule can still count, and a few more. A function of the set alone, so order does not matter."""
+    """The newest that some rule can still count, and a few more: a function of the set, so order does not matter."""
     most, back_ms = agreement.counted.get(kind, (0, 0))
     oldest = -(1 << 62) if back_ms is None else now_ms - max(back_ms, KEPT_FOR_MS)
     return tuple(s for s in seen[: max(most, ENGAGEMENTS_KEPT)] if s.at_ms > oldest)

@@ -61,7 +61,9 @@ def start(terms: Clock, agreement: Agreement, now: datetime, position: int) -> R
         start=position,
         started_ms=milliseconds(now),
         deadline_ms=milliseconds(calendar.add_open_time(now, terms.within)),
-        warnings=tuple((share, milliseconds(calendar.add_open_time(now, terms.within * share))) for share in terms.warn_at),
+        warnings=tuple(
+            (share, milliseconds(calendar.add_open_time(now, terms.within * share))) for share in terms.warn_at
+        ),
         reassign=terms.on_breach is BreachAnswer.REASSIGN,
     )
 

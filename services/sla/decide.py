@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.agreement import Clock
-from schemas.agreement.conditions import sentence
 from schemas.agreement.durations import say_duration
+from schemas.agreement.facts import sentence
 from schemas.agreement.terms import ActionWord, ClockStart
 from schemas.base import Event
 from schemas.events import sla
@@ -68,7 +68,9 @@ def _drop_what_is_no_longer_promised(watch: Watch, context: Context, said: list[
     if not gone:
         return watch
     because = f"version {context.agreement.version} of the agreement has no such clock"
-    return replace(watch, clocks=tuple(_cancel(c, watch, context, because, said) if c in gone else c for c in watch.clocks))
+    return replace(
+        watch, clocks=tuple(_cancel(c, watch, context, because, said) if c in gone else c for c in watch.clocks)
+    )
 
 
 def _tick(clock: Running, watch: Watch, context: Context, now_ms: int, said: list[Event]) -> Running:
@@ -78,7 +80,11 @@ def _tick(clock: Running, watch: Watch, context: Context, now_ms: int, said: lis
             late = now_ms - at > LATE_AFTER_MS
             said.append(
                 sla.ClockWarned(
-                    **_names(clock, watch, context), share=share, due_at=instant(at), deadline_at=instant(clock.deadline_ms), detected_late=late
+                    **_names(clock, watch, context),
+                    share=share,
+                    due_at=instant(at),
+                    deadline_at=instant(clock.deadline_ms),
+                    detected_late=late,
                 )
             )
     waiting = tuple((share, at) for share, at in clock.warnings if at > now_ms)
@@ -112,7 +118,11 @@ def _take_note(watch: Watch, event: Event, context: Context, said: list[Event]) 
 def _noted(clock: Running, watch: Watch, event: Event, context: Context, said: list[Event]) -> Running:
     if isinstance(event, ActionUndone):
         return replace(clock, hand=Hand.CANCELLED, met_by=None) if clock.met_by == event.action_id else clock
-    if not _watched(watch, context.before) or not meets(context.agreement.clock(clock.name), event) or clock.met_by is not None:
+    if (
+        not _watched(watch, context.before)
+        or not meets(context.agreement.clock(clock.name), event)
+        or clock.met_by is not None
+    ):
         return clock
     if clock.hand is Hand.CANCELLED:
         return clock
@@ -126,11 +136,15 @@ def _noted(clock: Running, watch: Watch, event: Event, context: Context, said: l
     if in_time:
         said.append(
             sla.ClockMet(
-                **_names(clock, watch, context), met_at=instant(happened_ms), met_by=context.event_id, deadline_at=instant(clock.deadline_ms)
+                **_names(clock, watch, context),
+                met_at=instant(happened_ms),
+                met_by=context.event_id,
+                deadline_at=instant(clock.deadline_ms),
             )
         )
         return replace(clock, warnings=(), hand=Hand.MET, met_by=str(context.event_id))
-    # The action itself shows that the promise was broken, before any timer did. `since` lies before it, so that it keeps the assignment.
+    # The action itself shows that the promise was broken, before any timer did.
+    # `since` lies before it, so that it keeps the assignment.
     said.append(_breached(clock, watch, context, context.position - 1, now_ms))
     return replace(clock, warnings=(), hand=Hand.BREACHED, met_by=str(context.event_id))
 
@@ -170,7 +184,9 @@ def _cancel_all(watch: Watch, context: Context, because: str, said: list[Event])
 
 
 def _cancel(clock: Running, watch: Watch, context: Context, because: str, said: list[Event]) -> Running:
-    said.append(sla.ClockCancelled(**_names(clock, watch, context), cancelled_at=context.now, because=sentence(because)))
+    said.append(
+        sla.ClockCancelled(**_names(clock, watch, context), cancelled_at=context.now, because=sentence(because))
+    )
     return replace(clock, warnings=(), hand=Hand.CANCELLED)
 
 
@@ -221,7 +237,8 @@ def _started(clock: Running, terms: Clock, watch: Watch, context: Context) -> sl
         warn_at=tuple((share, instant(at)) for share, at in clock.warnings),
         calendar=terms.calendar,
         because=sentence(
-            f"{terms.id}{title} promises one of {', '.join(terms.met_by)} within {say_duration(terms.within)} of the calendar {terms.calendar}"
+            f"{terms.id}{title} promises one of {', '.join(terms.met_by)} "
+            f"within {say_duration(terms.within)} of the calendar {terms.calendar}"
         ),
         agreement=context.agreement.name,
         agreement_version=context.agreement.version,

@@ -1,4 +1,4 @@
-"""Random histories of one lead in which everything may happen at any moment, for the processors that follow its life."""
+"""Random histories of one lead in which everything may happen at any moment, for what follows its life."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from tests.builders import LEAD, OneLead, engaged, submitted
 
 OTHER = "0b0f6c1a-5b5e-5f6e-9d58-1f0b7c3f8a12"
 _ATTRIBUTES: list[dict[str, object]] = [
-    {}, {"topic": "demo"}, {"topic": "other"}, {"employees": 60}, {"employees": 5}, {"student": True}, {"student": False}
+    {},
+    {"topic": "demo"},
+    {"topic": "other"},
+    {"employees": 60},
+    {"employees": 5},
+    {"student": True},
+    {"student": False},
 ]
 _REASONS = ("no_budget", "bad_data", "lost_interest", "unheard_of")
 _KINDS = ("pricing_viewed", "mail_clicked", "webinar_attended", "unheard_of")
@@ -35,8 +41,11 @@ def _action(action: Callable[..., Event], **said: Any) -> Callable[[OneLead[Any]
 
 _MOVES: dict[str, Callable[[OneLead[Any]], Event]] = {
     **{f"submitted {i}": lambda lead, a=a: submitted(at=lead.now, attributes=a) for i, a in enumerate(_ATTRIBUTES)},  # type: ignore[misc]
-    **{f"engaged {k} {late}h ago": lambda lead, k=k, late=late: engaged(k, lead.now - timedelta(hours=late))  # type: ignore[misc]
-       for k in _KINDS for late in (0, 30)},
+    **{
+        f"engaged {k} {late}h ago": lambda lead, k=k, late=late: engaged(k, lead.now - timedelta(hours=late))  # type: ignore[misc]
+        for k in _KINDS
+        for late in (0, 30)
+    },
     "qualified": lambda lead: lead.qualified(),
     "nurtured": lambda lead: lead.nurtured(),
     "routed": lambda lead: lead.routed(),
@@ -68,15 +77,50 @@ _MOVES: dict[str, Callable[[OneLead[Any]], Event]] = {
     "a timer": lambda lead: lead.timer(lead.now),
 }
 
-_RARE = ["suppressed", "erased", "merged", "won in the crm", "lost in the crm", "withdrawn", "nurtured", "reassigned", "won"]
+_RARE = [
+    "suppressed",
+    "erased",
+    "merged",
+    "won in the crm",
+    "lost in the crm",
+    "withdrawn",
+    "nurtured",
+    "reassigned",
+    "won",
+]
 _USUAL = [m for m in _MOVES if m not in _RARE]
-_IN_HAND = ["accepted", "accepted long ago", "noted", "attempted", "connected", "undone", "rejected", "returned for no_budget",
-            "lost for no_budget", "withdrawn too late", "submitted 2", "engaged pricing_viewed 0h ago", "wait 5h"]
-_ONWARD = {"none": "submitted 0", "erased": "submitted 1", "new": "qualified", "nurtured": "qualified", "disqualified": "qualified",
-           "unrouted": "routed", "open": "assigned to anna", "returned": "arrive", "merged": "unmerged"}
+_IN_HAND = [
+    "accepted",
+    "accepted long ago",
+    "noted",
+    "attempted",
+    "connected",
+    "undone",
+    "rejected",
+    "returned for no_budget",
+    "lost for no_budget",
+    "withdrawn too late",
+    "submitted 2",
+    "engaged pricing_viewed 0h ago",
+    "wait 5h",
+]
+_ONWARD = {
+    "none": "submitted 0",
+    "erased": "submitted 1",
+    "new": "qualified",
+    "nurtured": "qualified",
+    "disqualified": "qualified",
+    "unrouted": "routed",
+    "open": "assigned to anna",
+    "returned": "arrive",
+    "merged": "unmerged",
+}
 
 steps = st.one_of(
-    *[st.just("onward")] * 4, *[st.sampled_from(_IN_HAND)] * 3, *[st.sampled_from(_USUAL)] * 2, st.just("arrive"),
+    *[st.just("onward")] * 4,
+    *[st.sampled_from(_IN_HAND)] * 3,
+    *[st.sampled_from(_USUAL)] * 2,
+    st.just("arrive"),
     st.sampled_from(["arrive one", "wait 1h", "wait 5h", "wait 40d", "wait 100d"]),
     st.sampled_from([*["onward"] * 5, *_RARE]),
 )

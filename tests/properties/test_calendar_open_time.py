@@ -12,10 +12,25 @@ from schemas.agreement import Calendar
 from schemas.agreement.calendars import WEEKDAYS
 
 MINUTE = timedelta(minutes=1)
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "America/St_Johns",
+    "Pacific/Apia",
+]
 # Around clock changes of those zones, so that most examples meet one.
-CHANGES = [datetime(2026, 3, 29, 1), datetime(2026, 10, 25, 1), datetime(2026, 3, 8, 7), datetime(2026, 11, 1, 6), datetime(2026, 4, 4, 15),
-           datetime(2026, 10, 3, 15), datetime(2011, 12, 30, 10)]
+CHANGES = [
+    datetime(2026, 3, 29, 1, tzinfo=UTC),
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 3, 8, 7, tzinfo=UTC),
+    datetime(2026, 11, 1, 6, tzinfo=UTC),
+    datetime(2026, 4, 4, 15, tzinfo=UTC),
+    datetime(2026, 10, 3, 15, tzinfo=UTC),
+    datetime(2011, 12, 30, 10, tzinfo=UTC),
+]
 
 
 @st.composite
@@ -33,10 +48,16 @@ def calendars(draw: st.DrawFn) -> Calendar:
     closed = draw(st.lists(st.dates(date(2026, 3, 1), date(2026, 4, 10)), max_size=2))
     holidays = draw(st.sampled_from([None, {"country": "DE", "subdivision": "BE"}, {"country": "US"}]))
     hours: object = draw(st.sampled_from([week, week, week, "always"]))
-    return Calendar.model_validate({"zone": draw(st.sampled_from(ZONES)), "open": hours, "closed": closed, "holidays": holidays})
+    return Calendar.model_validate(
+        {"zone": draw(st.sampled_from(ZONES)), "open": hours, "closed": closed, "holidays": holidays}
+    )
 
 
-starts = st.builds(lambda change, minutes: change.replace(tzinfo=UTC) + minutes * MINUTE, st.sampled_from(CHANGES), st.integers(-2000, 2000))
+starts = st.builds(
+    lambda change, minutes: change + minutes * MINUTE,
+    st.sampled_from(CHANGES),
+    st.integers(-2000, 2000),
+)
 
 
 def open_minutes(calendar: Calendar, start: datetime, minutes: int) -> int:
@@ -46,16 +67,24 @@ def open_minutes(calendar: Calendar, start: datetime, minutes: int) -> int:
 
 @settings(max_examples=120, deadline=None)
 @given(calendars(), starts, st.integers(0, 3000))
-def test_open_time_is_what_the_wall_clock_shows_minute_by_minute(calendar: Calendar, start: datetime, minutes: int) -> None:
-    assert calendar.open_time_between(start, start + minutes * MINUTE) == open_minutes(calendar, start, minutes) * MINUTE
+def test_open_time_is_what_the_wall_clock_shows_minute_by_minute(
+    calendar: Calendar, start: datetime, minutes: int
+) -> None:
+    assert (
+        calendar.open_time_between(start, start + minutes * MINUTE) == open_minutes(calendar, start, minutes) * MINUTE
+    )
 
 
 @settings(max_examples=120, deadline=None)
 @given(calendars(), starts, st.integers(1, 2000))
-def test_a_deadline_is_the_first_instant_by_which_so_much_open_time_has_passed(calendar: Calendar, start: datetime, minutes: int) -> None:
+def test_a_deadline_is_the_first_instant_by_which_so_much_open_time_has_passed(
+    calendar: Calendar, start: datetime, minutes: int
+) -> None:
     deadline = calendar.add_open_time(start, minutes * MINUTE)
     assert calendar.open_time_between(start, deadline) == minutes * MINUTE
-    assert calendar.open_time_between(start, deadline - timedelta(microseconds=1)) == minutes * MINUTE - timedelta(microseconds=1)
+    assert calendar.open_time_between(start, deadline - timedelta(microseconds=1)) == minutes * MINUTE - timedelta(
+        microseconds=1
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,9 +104,17 @@ def test_the_night_that_loses_an_hour_and_the_one_that_has_it_twice() -> None:
 
 def test_a_promise_of_four_hours_on_friday_afternoon_ends_on_monday_or_after_the_holidays() -> None:
     office = Calendar.model_validate(
-        {"zone": "Europe/Berlin", "open": {"mon-fri": ["09:00-17:00"]}, "holidays": {"country": "DE", "subdivision": "BE"}}
+        {
+            "zone": "Europe/Berlin",
+            "open": {"mon-fri": ["09:00-17:00"]},
+            "holidays": {"country": "DE", "subdivision": "BE"},
+        }
     )
     friday = datetime(2026, 3, 27, 15, tzinfo=ZoneInfo("Europe/Berlin"))
-    assert office.add_open_time(friday, timedelta(hours=4)) == datetime(2026, 3, 30, 11, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert office.add_open_time(friday, timedelta(hours=4)) == datetime(
+        2026, 3, 30, 11, tzinfo=ZoneInfo("Europe/Berlin")
+    )
     maundy_thursday = datetime(2026, 4, 2, 15, tzinfo=ZoneInfo("Europe/Berlin"))
-    assert office.add_open_time(maundy_thursday, timedelta(hours=4)) == datetime(2026, 4, 7, 11, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert office.add_open_time(maundy_thursday, timedelta(hours=4)) == datetime(
+        2026, 4, 7, 11, tzinfo=ZoneInfo("Europe/Berlin")
+    )

@@ -1,4 +1,4 @@
-"""Whatever happens to a lead, it is answered once for each time that it comes back, and never sleeps through a submission."""
+"""Whatever happens, a lead is answered once each time that it comes back, and never sleeps through a submission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a lead, its score adds up, does not depend on the order of engagements, and its verdict is never owed for long."""
+"""Whatever happens, a score adds up, whatever the order of engagements, and no lead waits for its verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def test_contributions_always_add_up_and_no_new_lead_waits_for_its_verdict(histo
     for step in history:
         for event in take(lead, step):
             if isinstance(event, LeadScored):
-                parts = {p: sum((c.points for c in event.contributions if c.part == p), Decimal(0)) for p in ("fit", "engagement")}
+                parts = {
+                    p: sum((c.points for c in event.contributions if c.part == p), Decimal(0))
+                    for p in ("fit", "engagement")
+                }
                 assert (event.fit, event.engagement) == (parts["fit"], parts["engagement"])
                 assert event.score == event.fit + event.engagement
                 said = (event.score, event.grade, event.contributions)
@@ -40,7 +43,10 @@ def test_contributions_always_add_up_and_no_new_lead_waits_for_its_verdict(histo
 @given(st.data())
 def test_engagements_count_the_same_in_whatever_order_they_are_reported(data: st.DataObject) -> None:
     seen = data.draw(
-        st.lists(st.tuples(st.sampled_from(["pricing_viewed", "mail_clicked", "webinar_attended"]), st.integers(0, 900)), max_size=25)
+        st.lists(
+            st.tuples(st.sampled_from(["pricing_viewed", "mail_clicked", "webinar_attended"]), st.integers(0, 900)),
+            max_size=25,
+        )
     )
     shuffled = data.draw(st.permutations(seen))
     leads = []
@@ -55,7 +61,9 @@ def test_engagements_count_the_same_in_whatever_order_they_are_reported(data: st
     assert one.state.scored == two.state.scored
     assert one.life.state == two.life.state
     assert one.state.due_ms == two.state.due_ms
-    assert {k: [s.at_ms for s in v] for k, v in one.state.engagements.items()} == {k: [s.at_ms for s in v] for k, v in two.state.engagements.items()}
+    assert {k: [s.at_ms for s in v] for k, v in one.state.engagements.items()} == {
+        k: [s.at_ms for s in v] for k, v in two.state.engagements.items()
+    }
 
 
 @settings(max_examples=150, deadline=None)

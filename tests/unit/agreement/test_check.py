@@ -38,17 +38,38 @@ def test_the_default_agreement_and_its_roster_have_nothing_wrong() -> None:
 def test_an_agreement_with_many_mistakes_is_told_all_of_them_at_once() -> None:
     findings = check((HERE / "ten_mistakes.yaml").read_text())
     assert found(findings) == {
-        ("unknown_key", 4), ("unknown_attribute", 9), ("duplicate_id", 10), ("bad_number", 10), ("unknown_engagement", 12),
-        ("bad_duration", 12), ("bad_value", 14), ("unknown_choice", 14), ("missing_last_rule", 15), ("out_of_reach", 15),
-        ("unknown_team", 18), ("unknown_pool", 21), ("bad_zone", 23), ("bad_time_span", 23), ("never_open", 24), ("unknown_calendar", 26),
-        ("bad_value", 26), ("bad_duration", 26), ("unknown_engagement", 28), ("bad_consequence", 29), ("unknown_channel", 31),
-        ("bad_value", 32), ("empty", 32), ("duplicate_key", 34),
+        ("unknown_key", 4),
+        ("unknown_attribute", 9),
+        ("duplicate_id", 10),
+        ("bad_number", 10),
+        ("unknown_engagement", 12),
+        ("bad_duration", 12),
+        ("bad_value", 14),
+        ("unknown_choice", 14),
+        ("missing_last_rule", 15),
+        ("out_of_reach", 15),
+        ("unknown_team", 18),
+        ("unknown_pool", 21),
+        ("bad_zone", 23),
+        ("bad_time_span", 23),
+        ("never_open", 24),
+        ("unknown_calendar", 26),
+        ("bad_value", 26),
+        ("bad_duration", 26),
+        ("unknown_engagement", 28),
+        ("bad_consequence", 29),
+        ("unknown_channel", 31),
+        ("bad_value", 32),
+        ("empty", 32),
+        ("duplicate_key", 34),
     }
     assert all(f.message.endswith(".") and f.remedy and f.path for f in findings)
 
 
 def test_a_refused_agreement_carries_its_findings_and_says_them() -> None:
-    with pytest.raises(AgreementRefused, match=r"line 26, clocks\[0\].calendar: there is no calendar 'ofice'. Did you mean office\?") as refused:
+    with pytest.raises(
+        AgreementRefused, match=r"line 26, clocks\[0\].calendar: there is no calendar 'ofice'. Did you mean office\?"
+    ) as refused:
         load((HERE / "ten_mistakes.yaml").read_text(), 1)
     assert len(refused.value.findings) >= 10
 
@@ -62,22 +83,47 @@ def test_a_refused_agreement_carries_its_findings_and_says_them() -> None:
         ("cycles_at_most: 3", "cycles_at_mots: 3", "unknown_key", "Did you mean cycles_at_most?"),
         ("within: 4h", "within: soon", "bad_duration", "number with a unit"),
         ("within: 4h", "within: 0h", "bad_duration", "no time at all"),
-        ("calendar: always\n    warn_at: [0.5", "calendar: allways\n    warn_at: [0.5", "unknown_calendar", "Did you mean always?"),
+        (
+            "calendar: always\n    warn_at: [0.5",
+            "calendar: allways\n    warn_at: [0.5",
+            "unknown_calendar",
+            "Did you mean always?",
+        ),
         ("zone: Europe/Berlin", "zone: Berlin", "bad_zone", "IANA"),
         ('fri: ["09:00-16:00"]', 'fri: ["09:00-25:00"]', "bad_time_span", "no clock shows"),
         ('fri: ["09:00-16:00"]', 'fry: ["09:00-16:00"]', "bad_weekday", "mon, tue"),
         ('{mon-thu: ["09:00-17:30"], fri: ["09:00-16:00"]}', "{}", "never_open", "never opens"),
         ("subdivision: BE", "subdivision: XX", "unknown_country", "no subdivision"),
-        ("mode: fair, title: Large accounts", "mode: claims, title: Large accounts", "bad_value", "Did you mean claim?"),
+        (
+            "mode: fair, title: Large accounts",
+            "mode: claims, title: Large accounts",
+            "bad_value",
+            "Did you mean claim?",
+        ),
         ("to: [managers]}\n  - {on: clock_b", "to: [bosses]}\n  - {on: clock_b", "unknown_channel", "channels"),
         ("  - {id: rest, verdict: nurtured, because: not ready yet}\n", "", "missing_last_rule", "Add a last rule"),
-        ("  - {id: closers, role: ae, pool: closing, because: every handed-over lead goes to closing}\n", "", "missing_last_rule", "role ae"),
+        (
+            "  - {id: closers, role: ae, pool: closing, because: every handed-over lead goes to closing}\n",
+            "",
+            "missing_last_rule",
+            "role ae",
+        ),
         ("score: {at_least: 50}", "score: {at_least: 500}", "out_of_reach", "at most 155"),
-        ("{attribute: employees, at_least: 50}", "{atribute: employees, at_least: 50}", "unknown_condition", "Did you mean attribute?"),
+        (
+            "{attribute: employees, at_least: 50}",
+            "{atribute: employees, at_least: 50}",
+            "unknown_condition",
+            "Did you mean attribute?",
+        ),
         ("{attribute: employees, at_least: 50}", "{attribute: employees}", "no_test", "compared"),
         ("{attribute: employees, at_least: 50}", "{attribute: industry, at_least: 50}", "wrong_test", "no number"),
         ("{attribute: employees, at_least: 50}", "{score: {at_least: 5}}", "not_known_here", "definition"),
-        ("employees: {type: integer,", "employees: {type: integer, personal: true,", "personal_attribute", "no rule may ask"),
+        (
+            "employees: {type: integer,",
+            "employees: {type: integer, personal: true,",
+            "personal_attribute",
+            "no rule may ask",
+        ),
         ("id: has-budget, points: 10", "id: decides, points: 10", "duplicate_id", "first on line"),
         ("  cycles_at_most: 3\n", "  cycles_at_most: 3\n  cycles_at_most: 4\n", "duplicate_key", "Keep one"),
         ("  cycles_at_most: 3\n", "\tcycles_at_most: 3\n", "tab", "Indent with blanks"),
@@ -90,7 +136,9 @@ def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, code: 
     mistakes = [f for f in check(text) if f.code == code and says in f"{f.message} {f.remedy}"]
     assert mistakes, [str(f) for f in check(text)]
     assert mistakes[0].severity == "error"
-    changed_lines = [i for i, (a, b) in enumerate(zip(DEFAULT.splitlines(), text.splitlines(), strict=False), 1) if a != b]
+    changed_lines = [
+        i for i, (a, b) in enumerate(zip(DEFAULT.splitlines(), text.splitlines(), strict=False), 1) if a != b
+    ]
     assert abs(mistakes[0].line - changed_lines[0]) <= 30
 
 
@@ -108,8 +156,19 @@ def test_a_missing_section_is_named(section: str) -> None:
     assert (section, "missing_section") in {(f.path, f.code) for f in findings}
 
 
-@pytest.mark.parametrize("text", ["- a\n", "hello", "a: &a [*a]\n", "[" * 3000, "? [a]\n: b\n", "\x00", "name: !!python/object:os.system x\n",
-                                  "clocks: hi\nteams: [1]\nscoring: {fit: 3}\nrouting: [3, [x]]\nalerts: {a: {to: 3}}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n",
+        "hello",
+        "a: &a [*a]\n",
+        "[" * 3000,
+        "? [a]\n: b\n",
+        "\x00",
+        "name: !!python/object:os.system x\n",
+        "clocks: hi\nteams: [1]\nscoring: {fit: 3}\nrouting: [3, [x]]\nalerts: {a: {to: 3}}\n",
+    ],
+)
 def test_garbage_is_refused_with_findings_and_never_with_a_crash(text: str) -> None:
     findings = check(text)
     assert any(f.severity == "error" for f in findings)
@@ -133,11 +192,21 @@ def test_a_roster_with_mistakes_is_told_all_of_them() -> None:
   - {id: Clara, team: sales, pools: {inbound: 0}, calendar: nights}
 """
     assert found(check_roster(text, load(DEFAULT, 1))) == {
-        ("two_teams", 3), ("unknown_team", 3), ("wrong_team", 3), ("unknown_pool", 4), ("unknown_key", 4), ("duplicate_id", 5), ("wrong_role", 5),
-        ("bad_text", 6), ("bad_value", 6), ("unknown_calendar", 6),
+        ("two_teams", 3),
+        ("unknown_team", 3),
+        ("wrong_team", 3),
+        ("unknown_pool", 4),
+        ("unknown_key", 4),
+        ("duplicate_id", 5),
+        ("wrong_role", 5),
+        ("bad_text", 6),
+        ("bad_value", 6),
+        ("unknown_calendar", 6),
     }
 
 
 def test_a_roster_that_leaves_a_pool_empty_is_doubtful() -> None:
-    findings = check_roster("reps: [{id: anna, team: sales, pools: {inbound: 1, large-accounts: 1}}]\n", load(DEFAULT, 1))
+    findings = check_roster(
+        "reps: [{id: anna, team: sales, pools: {inbound: 1, large-accounts: 1}}]\n", load(DEFAULT, 1)
+    )
     assert [(f.severity, f.code) for f in findings] == [("warning", "empty_pool")]

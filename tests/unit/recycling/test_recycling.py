@@ -32,9 +32,15 @@ def test_a_returned_lead_rests_as_its_reason_says() -> None:
     said = returned(a)
     assert names(said) == ["LeadRecycled"]
     assert isinstance(said[0], LeadRecycled)
-    assert (said[0].reason, said[0].stream, said[0].wakes_at, said[0].wakes_on) == ("no_budget", "budget", MONDAY + 90 * DAY, ("pricing_viewed",))
+    assert (said[0].reason, said[0].stream, said[0].wakes_at, said[0].wakes_on) == (
+        "no_budget",
+        "budget",
+        MONDAY + 90 * DAY,
+        ("pricing_viewed",),
+    )
     assert said[0].because == "the reason given was No budget, so it rests for 90d in budget"
-    assert a.life.state is State.RECYCLED and RECYCLING.due(a.state) == MONDAY + 90 * DAY
+    assert a.life.state is State.RECYCLED
+    assert RECYCLING.due(a.state) == MONDAY + 90 * DAY
 
 
 def test_its_date_wakes_it_as_a_new_cycle_once() -> None:
@@ -42,8 +48,11 @@ def test_its_date_wakes_it_as_a_new_cycle_once() -> None:
     returned(a)
     said = a.wait(90 * DAY)
     assert names(said) == ["LeadReactivated"]
-    assert isinstance(said[0], LeadReactivated) and isinstance(said[0].woken_by, DateCame)
-    assert said[0].cycle == 2 and a.life.cycle == 2 and a.life.state is State.NEW
+    assert isinstance(said[0], LeadReactivated)
+    assert isinstance(said[0].woken_by, DateCame)
+    assert said[0].cycle == 2
+    assert a.life.cycle == 2
+    assert a.life.state is State.NEW
     assert a.wait(900 * DAY) == []
 
 
@@ -53,7 +62,8 @@ def test_a_timer_that_comes_twice_while_the_answer_is_on_its_way_wakes_it_once()
     a.now = MONDAY + 90 * DAY
     assert names(a.reads(a.timer(a.now))) == ["LeadReactivated"]
     assert a.reads(a.timer(a.now)) == []
-    assert a.arrive() == [] and a.life.cycle == 2
+    assert a.arrive() == []
+    assert a.life.cycle == 2
 
 
 def test_a_timer_before_the_date_wakes_nobody() -> None:
@@ -69,7 +79,8 @@ def test_an_engagement_that_its_reason_names_wakes_it_and_no_other() -> None:
     assert a.hears(engaged("webinar_attended", a.now)) == []
     said = a.hears(engaged("pricing_viewed", a.now))
     assert names(said) == ["LeadReactivated"]
-    assert isinstance(said[0], LeadReactivated) and isinstance(said[0].woken_by, EngagedAgain)
+    assert isinstance(said[0], LeadReactivated)
+    assert isinstance(said[0].woken_by, EngagedAgain)
     assert said[0].because == "pricing_viewed was seen while it rested after cycle 1"
 
 
@@ -94,7 +105,8 @@ def test_a_submission_wakes_it() -> None:
     a = held_lead()
     returned(a)
     said = a.hears(submitted())
-    assert isinstance(said[0], LeadReactivated) and isinstance(said[0].woken_by, SubmittedAgain)
+    assert isinstance(said[0], LeadReactivated)
+    assert isinstance(said[0].woken_by, SubmittedAgain)
 
 
 def test_a_submission_on_the_way_to_its_rest_wakes_it_when_it_arrives() -> None:
@@ -102,16 +114,19 @@ def test_a_submission_on_the_way_to_its_rest_wakes_it_when_it_arrives() -> None:
     assert names(a.reads(a.act(desk.LeadReturned, reason="no_budget"))) == ["LeadRecycled"]
     assert a.reads(submitted()) == []
     assert names(a.arrive()) == ["LeadReactivated"]
-    assert a.life.state is State.NEW and a.life.cycle == 2
+    assert a.life.state is State.NEW
+    assert a.life.cycle == 2
 
 
 def test_a_reason_may_retire_and_only_a_submission_brings_back_what_is_retired() -> None:
     a = held_lead()
     said = returned(a, "bad_data")
-    assert names(said) == ["LeadRetired"] and isinstance(said[0], LeadRetired)
+    assert names(said) == ["LeadRetired"]
+    assert isinstance(said[0], LeadRetired)
     assert said[0].because == "the reason given was Bad data"
     a.wait(HOUR)
-    assert a.hears(engaged("pricing_viewed", a.now)) == [] and a.wait(900 * DAY) == []
+    assert a.hears(engaged("pricing_viewed", a.now)) == []
+    assert a.wait(900 * DAY) == []
     assert names(a.hears(submitted())) == ["LeadReactivated"]
 
 
@@ -121,7 +136,8 @@ def test_after_the_last_cycle_it_is_retired() -> None:
     a.wait(90 * DAY)
     a.until_assigned()
     said = returned(a)
-    assert names(said) == ["LeadRetired"] and isinstance(said[0], LeadRetired)
+    assert names(said) == ["LeadRetired"]
+    assert isinstance(said[0], LeadRetired)
     assert said[0].because == "this was cycle 2, and the agreement gives a lead 2"
 
 
@@ -145,7 +161,8 @@ def test_a_won_lead_is_left_alone() -> None:
 def test_a_reason_that_the_agreement_has_no_more_rests_as_the_agreement_says_otherwise() -> None:
     a = held_lead(recycling={"otherwise": {"after": "7d", "stream": "rest"}})
     said = returned(a, "forgotten_reason")
-    assert isinstance(said[0], LeadRecycled) and (said[0].stream, said[0].wakes_at) == ("rest", MONDAY + 7 * DAY)
+    assert isinstance(said[0], LeadRecycled)
+    assert (said[0].stream, said[0].wakes_at) == ("rest", MONDAY + 7 * DAY)
 
 
 def test_an_undone_return_is_answered_anew_when_it_comes_again() -> None:
@@ -155,7 +172,9 @@ def test_an_undone_return_is_answered_anew_when_it_comes_again() -> None:
     a.arrive()
     assert a.life.held
     said = returned(a, "no_budget")
-    assert names(said) == ["LeadRecycled"] and isinstance(said[0], LeadRecycled) and said[0].reason == "no_budget"
+    assert names(said) == ["LeadRecycled"]
+    assert isinstance(said[0], LeadRecycled)
+    assert said[0].reason == "no_budget"
 
 
 def test_a_loss_that_the_crm_takes_back_lets_the_rest_go_on() -> None:
@@ -164,7 +183,8 @@ def test_a_loss_that_the_crm_takes_back_lets_the_rest_go_on() -> None:
     a.hears(a.outcome(desk.LeadLost), event_id="lost")
     assert RECYCLING.due(a.state) is None
     a.hears(a.act(desk.ActionUndone, assignment_id="none", action_id="lost"))
-    assert a.life.state is State.RECYCLED and RECYCLING.due(a.state) == MONDAY + 90 * DAY
+    assert a.life.state is State.RECYCLED
+    assert RECYCLING.due(a.state) == MONDAY + 90 * DAY
     assert names(a.wait(90 * DAY)) == ["LeadReactivated"]
 
 

@@ -24,20 +24,25 @@ def test_a_submission_is_scored_and_judged_in_that_order() -> None:
     said = lead().reads(submitted(attributes={"employees": 60}))
     assert names(said) == ["LeadScored", "LeadNurtured"]
     scored, verdict = said
-    assert isinstance(scored, LeadScored) and isinstance(verdict, LeadNurtured)
+    assert isinstance(scored, LeadScored)
+    assert isinstance(verdict, LeadNurtured)
     assert (scored.score, scored.fit, scored.engagement, scored.grade) == (25, 25, 0, "A4")
     assert [(c.part, c.rule, c.points, c.because) for c in scored.contributions] == [
         ("fit", "size", 25, "the company has at least 50 people")
     ]
     assert verdict.judged_at == 0
-    assert verdict.because == "not ready yet (topic is not known; student is not known; the score is 25, not at least 40)"
+    assert (
+        verdict.because == "not ready yet (topic is not known; student is not known; the score is 25, not at least 40)"
+    )
 
 
 def test_a_lead_that_earns_nothing_is_still_scored_once() -> None:
     a = lead()
     said = a.hears(submitted())
     assert names(said) == ["LeadScored", "LeadNurtured"]
-    assert isinstance(said[0], LeadScored) and said[0].score == 0 and said[0].contributions == ()
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == 0
+    assert said[0].contributions == ()
     assert a.hears(submitted()) == []
 
 
@@ -81,7 +86,9 @@ def test_points_fade_by_themselves_when_their_window_ends() -> None:
     assert SCORING.due(a.state) == MONDAY + 30 * DAY
     assert a.wait(30 * DAY - timedelta(seconds=1)) == []
     said = a.wait(timedelta(seconds=1))
-    assert names(said) == ["LeadScored"] and isinstance(said[0], LeadScored) and said[0].score == 0
+    assert names(said) == ["LeadScored"]
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == 0
     assert SCORING.due(a.state) is None
 
 
@@ -125,7 +132,8 @@ def test_erasure_forgets_everything_and_the_next_life_begins_anew() -> None:
     assert a.state == Known(life=1)
     assert a.hears(engaged("pricing_viewed", MONDAY)) == []
     said = a.hears(submitted())
-    assert isinstance(said[0], LeadScored) and said[0].score == 0
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == 0
     assert names(said) == ["LeadScored", "LeadNurtured"]
 
 
@@ -137,7 +145,8 @@ def test_a_reactivated_lead_is_owed_a_verdict_even_if_nothing_has_changed() -> N
     a.hears(submitted())
     said = a.hears(a.reactivated())
     assert names(said) == ["LeadNurtured"]
-    assert a.life.state is State.NURTURED and a.life.cycle == 2
+    assert a.life.state is State.NURTURED
+    assert a.life.cycle == 2
 
 
 def test_an_unmerged_lead_is_owed_a_verdict() -> None:
@@ -169,21 +178,24 @@ def test_a_waiting_lead_that_says_it_is_a_student_is_disqualified() -> None:
     a.hears(submitted(attributes={"employees": 60, "topic": "demo"}))
     assert a.life.state is State.UNROUTED
     said = a.hears(submitted(attributes={"topic": "other", "student": True}))
-    assert isinstance(said[0], LeadDisqualified) and a.life.state is State.DISQUALIFIED
+    assert isinstance(said[0], LeadDisqualified)
+    assert a.life.state is State.DISQUALIFIED
 
 
 def test_while_its_verdict_is_on_its_way_the_same_verdict_is_not_said_again() -> None:
     a = lead()
     assert names(a.reads(submitted(attributes={"topic": "demo"}))) == ["LeadScored", "LeadQualified"]
     assert a.reads(submitted()) == []
-    assert a.arrive() == [] and a.life.state is State.UNROUTED
+    assert a.arrive() == []
+    assert a.life.state is State.UNROUTED
 
 
 def test_a_verdict_that_changes_while_the_first_is_on_its_way_is_said_after_it() -> None:
     a = lead()
     a.reads(submitted(attributes={"employees": 60}))
     assert names(a.reads(engaged("pricing_viewed", MONDAY))) == ["LeadScored", "LeadQualified"]
-    assert a.arrive() == [] and a.life.state is State.UNROUTED
+    assert a.arrive() == []
+    assert a.life.state is State.UNROUTED
 
 
 def test_a_nurtured_lead_is_judged_anew_when_a_new_agreement_comes_into_force() -> None:
@@ -194,17 +206,33 @@ def test_a_nurtured_lead_is_judged_anew_when_a_new_agreement_comes_into_force() 
     definition[2] = {**definition[2], "when": {"score": {"at_least": 20}}}
     a.agreement = agreement(2, definition=definition)
     said = a.hears(a.timer(a.now))
-    assert names(said) == ["LeadQualified"] and isinstance(said[0], LeadQualified) and said[0].agreement_version == 2
+    assert names(said) == ["LeadQualified"]
+    assert isinstance(said[0], LeadQualified)
+    assert said[0].agreement_version == 2
 
 
 def test_a_campaign_that_touched_the_lead_once_is_remembered() -> None:
-    fit = [{"id": "spring", "points": Decimal("0.1"), "when": {"touched_by": "spring"}, "because": "came by the spring campaign"},
-           {"id": "mail", "points": Decimal("0.2"), "when": {"source": "channel", "equals": "email"}, "because": "came by mail"}]
+    fit = [
+        {
+            "id": "spring",
+            "points": Decimal("0.1"),
+            "when": {"touched_by": "spring"},
+            "because": "came by the spring campaign",
+        },
+        {
+            "id": "mail",
+            "points": Decimal("0.2"),
+            "when": {"source": "channel", "equals": "email"},
+            "because": "came by mail",
+        },
+    ]
     a = lead(scoring={"fit": fit}, definition=[{"id": "rest", "verdict": "nurtured", "because": "not ready"}])
     said = a.hears(submitted(source={"campaign": "spring", "channel": "ads"}))
-    assert isinstance(said[0], LeadScored) and said[0].score == Decimal("0.1")
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == Decimal("0.1")
     said = a.hears(submitted(source={"campaign": "summer", "channel": "email"}))
-    assert isinstance(said[0], LeadScored) and said[0].score == Decimal("0.3")
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == Decimal("0.3")
 
 
 def test_a_decimal_attribute_is_compared_as_a_number_after_it_travelled_as_text() -> None:
@@ -212,7 +240,8 @@ def test_a_decimal_attribute_is_compared_as_a_number_after_it_travelled_as_text(
     a = lead(scoring={"fit": fit}, definition=[{"id": "rest", "verdict": "nurtured", "because": "not ready"}])
     event = submitted(attributes={"budget": Decimal("1000.50")})
     said = a.hears(type(event).model_validate_json(event.model_dump_json()))
-    assert isinstance(said[0], LeadScored) and said[0].score == 5
+    assert isinstance(said[0], LeadScored)
+    assert said[0].score == 5
 
 
 def test_engagements_that_no_rule_can_count_are_forgotten() -> None:
@@ -221,4 +250,5 @@ def test_engagements_that_no_rule_can_count_are_forgotten() -> None:
     for i in range(200):
         a.hears(engaged("mail_clicked", MONDAY - timedelta(minutes=i)))
         a.hears(engaged("unheard_of", MONDAY))
-    assert len(a.state.engagements["mail_clicked"]) == 10 and "unheard_of" not in a.state.engagements
+    assert len(a.state.engagements["mail_clicked"]) == 10
+    assert "unheard_of" not in a.state.engagements

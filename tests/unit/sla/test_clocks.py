@@ -33,7 +33,10 @@ def test_assignment_starts_the_first_response_clock() -> None:
     assert started.clock_id == f"{a.life.offer}.first-response.{a.position - 1}"
     assert (started.started_at, started.deadline_at) == (MONDAY, MONDAY + 4 * HOUR)
     assert started.warn_at == ((0.5, MONDAY + 2 * HOUR), (0.8, MONDAY + timedelta(hours=3, minutes=12)))
-    assert started.because == "first-response promises one of accepted, attempted, rejected within 4h of the calendar always"
+    assert (
+        started.because
+        == "first-response promises one of accepted, attempted, rejected within 4h of the calendar always"
+    )
     assert SLA.due(a.state) == MONDAY + 2 * HOUR
 
 
@@ -43,7 +46,8 @@ def test_it_warns_at_each_share_once_and_then_is_breached() -> None:
     assert names(said) == ["ClockWarned", "ClockWarned", "ClockBreached"]
     breached = said[2]
     assert isinstance(breached, sla.ClockBreached)
-    assert breached.on_breach.kind == "reassign" and not breached.detected_late
+    assert breached.on_breach.kind == "reassign"
+    assert not breached.detected_late
     assert type(a.log[breached.since][0]).__name__ == "TimerDue"
     assert a.wait(100 * HOUR) == []
 
@@ -53,8 +57,11 @@ def test_an_action_that_it_waits_for_meets_it() -> None:
     a.wait(HOUR)
     said = a.hears(a.act(desk.LeadAccepted), event_id="accept")
     assert names(said) == ["ClockMet", "ClockStarted"]
-    assert isinstance(said[0], sla.ClockMet) and said[0].met_by == "accept" and said[0].met_at == MONDAY + HOUR
-    assert isinstance(said[1], sla.ClockStarted) and said[1].clock == "follow-up"
+    assert isinstance(said[0], sla.ClockMet)
+    assert said[0].met_by == "accept"
+    assert said[0].met_at == MONDAY + HOUR
+    assert isinstance(said[1], sla.ClockStarted)
+    assert said[1].clock == "follow-up"
 
 
 def test_an_action_that_it_does_not_wait_for_leaves_it_running() -> None:
@@ -71,7 +78,8 @@ def test_an_assignment_that_ends_otherwise_cancels_its_clocks() -> None:
     assert names(said) == ["ClockCancelled"]
     assert isinstance(said[0], sla.ClockCancelled)
     assert (said[0].clock, said[0].because) == ("follow-up", "the assignment ended with LeadSuppressed")
-    assert a.state == Watch() and SLA.due(a.state) is None
+    assert a.state == Watch()
+    assert SLA.due(a.state) is None
 
 
 def test_a_withdrawal_after_a_breach_lets_the_next_rep_start_afresh() -> None:
@@ -89,7 +97,8 @@ def test_an_action_that_beats_the_withdrawal_does_not_leave_the_lead_unwatched()
     assert isinstance(breached, sla.ClockBreached)
     said = a.hears(a.act(desk.NoteAdded))
     assert names(said) == ["ClockStarted"]
-    assert a.hears(a.withdrawn(breached.since)) == [] and a.life.held
+    assert a.hears(a.withdrawn(breached.since)) == []
+    assert a.life.held
     assert names(a.wait(4 * HOUR)) == ["ClockWarned", "ClockWarned", "ClockBreached"]
 
 
@@ -115,8 +124,10 @@ def test_an_action_after_the_deadline_shows_the_breach_even_before_the_timer_doe
     a.now = MONDAY + 6 * HOUR
     said = a.hears(a.act(desk.LeadAccepted))
     assert names(said) == ["ClockBreached", "ClockStarted"]
-    assert isinstance(said[0], sla.ClockBreached) and said[0].detected_late
-    assert a.hears(a.withdrawn(said[0].since)) == [] and a.life.state is State.ACCEPTED
+    assert isinstance(said[0], sla.ClockBreached)
+    assert said[0].detected_late
+    assert a.hears(a.withdrawn(said[0].since)) == []
+    assert a.life.state is State.ACCEPTED
 
 
 def test_a_deadline_noticed_late_says_so() -> None:
@@ -133,7 +144,8 @@ def test_an_undone_acceptance_starts_the_first_response_anew_and_ends_the_follow
     a.wait(HOUR)
     said = a.hears(a.act(desk.ActionUndone, action_id="accept"))
     assert names(said) == ["ClockStarted", "ClockCancelled"]
-    assert isinstance(said[0], sla.ClockStarted) and said[0].deadline_at == MONDAY + 5 * HOUR
+    assert isinstance(said[0], sla.ClockStarted)
+    assert said[0].deadline_at == MONDAY + 5 * HOUR
 
 
 def test_an_undone_return_restores_the_follow_up_and_leaves_the_first_response_met() -> None:
@@ -142,7 +154,8 @@ def test_an_undone_return_restores_the_follow_up_and_leaves_the_first_response_m
     a.hears(a.act(desk.LeadReturned, reason="no_budget"), event_id="return")
     said = a.hears(a.act(desk.ActionUndone, action_id="return"))
     assert names(said) == ["ClockStarted"]
-    assert isinstance(said[0], sla.ClockStarted) and said[0].clock == "follow-up"
+    assert isinstance(said[0], sla.ClockStarted)
+    assert said[0].clock == "follow-up"
 
 
 def test_an_undone_loss_that_the_crm_knew_restores_the_running_clock() -> None:
@@ -168,7 +181,9 @@ def test_a_void_action_changes_no_clock() -> None:
 def test_promises_run_in_the_open_hours_of_their_calendar() -> None:
     office = {"office": {"zone": "Europe/Berlin", "open": {"mon-fri": ["09:00-12:00", "13:00-17:00"]}}}
     clocks = [{**TERMS["clocks"][0], "calendar": "office", "warn_at": []}]
-    a = OneLead(SLA, agreement(calendars=office, clocks=clocks), at=MONDAY.replace(day=6, hour=14))  # Friday 15:00 in Berlin
+    a = OneLead(
+        SLA, agreement(calendars=office, clocks=clocks), at=MONDAY.replace(day=6, hour=14)
+    )  # Friday 15:00 in Berlin
     said = a.until_assigned()
     assert isinstance(said[0], sla.ClockStarted)
     assert said[0].deadline_at == MONDAY.replace(day=9, hour=10)  # two hours on Friday, two on Monday until 11:00
