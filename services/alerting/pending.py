@@ -20,6 +20,15 @@ class Owed:
     envelope: Envelope
 
 
+REPEATED_WITHIN = 5_000
+"""A release that a stale or restarted owner repeats stands within so many records of the first."""
+
+
+def begin_at(committed: int, beginning: int) -> int:
+    """Where a new owner begins: far enough back to know the answers to what is repeated after the commit."""
+    return max(committed - REPEATED_WITHIN, beginning)
+
+
 class Pending:
     """What one partition of `alerts` owes, in the order of its log."""
 
@@ -44,7 +53,7 @@ class Pending:
         """It was sent, or given up."""
         self._owed.pop(alert_id, None)
         self._settled[alert_id] = None
-        while len(self._settled) > _SETTLED_KEPT:
+        while len(self._settled) > REPEATED_WITHIN:
             del self._settled[next(iter(self._settled))]
 
     def first(self, recipient: RecipientId) -> Owed | None:
@@ -59,7 +68,3 @@ class Pending:
     def committable(self) -> int:
         """From here on a next owner must read: the oldest release that is still owed."""
         return min((o.offset for o in self._owed.values()), default=self.position)
-
-
-_SETTLED_KEPT = 10_000
-"""A release repeated by a stale owner stands close to the first; so many settled ids are remembered against it."""

@@ -30,7 +30,7 @@ from schemas.vocabulary import Because
 from schemas.wire import Envelope, UndecodableRecord, decode
 from services.alerting.delivery import Channel, ChannelUnusable, NotDelivered, expand
 from services.alerting.message import Message, Writer
-from services.alerting.pending import Owed, Pending
+from services.alerting.pending import Owed, Pending, begin_at
 from services.runtime.appending import BrokerAway
 from services.runtime.metrics import DELIVERIES
 from services.runtime.settings import Settings
@@ -94,6 +94,8 @@ class Sender:
         """Those of them that only wait for their next attempt."""
         self._channels: dict[tuple[RecipientId, str], Channel] = {}
         self._committed: dict[TopicPartition, int] = {}
+        self._joined = False
+        """Whether the group has given this process its share, be it none."""
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
@@ -131,7 +133,7 @@ class Sender:
         )
         consumer.subscribe(
             [self._settings.topic(ALERTS)],
-            listener=_Ownership(partial(self._revoked, consumer)),
+            listener=_Ownership(partial(self._revoked, consumer), self._assigned),
         )
         try:
             await consumer.start()
@@ -147,9 +149,10 @@ class Sender:
         committed_at = asyncio.get_running_loop().time()
         while True:
             batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=250, max_records=1000)
-            await self._meet(consumer)
+            new = await self._meet(consumer)
             for tp, records in batches.items():
-                if (pending := self._pending.get(tp)) is not None:
+                pending = self._pending.get(tp)
+                if pending is not None and tp not in new:  # what came before the look back comes again in its order
                     for record in records:
                         _take(pending, record)
             self._deliver()
@@ -157,23 +160,24 @@ class Sender:
                 await self._commit(consumer)
                 committed_at = asyncio.get_running_loop().time()
 
-    async def _meet(self, consumer: AIOKafkaConsumer) -> None:
+    async def _meet(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """Begin with partitions newly assigned: nothing of them is delivered before all of it is known."""
         new = [tp for tp in consumer.assignment() if tp not in self._pending]
         if not new:
-            if self._pending and self._ends.keys() <= self._pending.keys() and self._all_known():
+            if self._joined and self._all_known():
                 self._running.health.say(_PART, ok=True)
-            return
+            return []
         async with asyncio.timeout(10):
             ends = await consumer.end_offsets(new)
             beginnings = await consumer.beginning_offsets(new)
             for tp in new:
-                start = max((await consumer.committed(tp)) or 0, beginnings[tp])
+                start = begin_at((await consumer.committed(tp)) or 0, beginnings[tp])
                 consumer.seek(tp, start)
                 self._pending[tp], self._ends[tp] = Pending(start), ends[tp]
+        return new
 
     def _all_known(self) -> bool:
-        return all(self._pending[tp].position >= end for tp, end in self._ends.items() if tp in self._pending)
+        return all(self._pending[tp].position >= end for tp, end in self._ends.items())
 
     async def _let_go(self, partitions: Iterable[TopicPartition]) -> None:
         """Stop delivering what these owe. An attempt under way may end, else the next owner repeats it."""
@@ -188,6 +192,9 @@ class Sender:
             _, late = await asyncio.wait(tasks, timeout=_LAST_ATTEMPT_SECONDS)
             for task in late:
                 task.cancel()
+
+    def _assigned(self) -> None:
+        self._joined = True
 
     async def _revoked(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
         gone = list(partitions)
@@ -320,14 +327,16 @@ class Sender:
 class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     """Tells the sender what is taken away."""
 
-    def __init__(self, revoked: Callable[[Iterable[TopicPartition]], Awaitable[None]]) -> None:
-        self._revoked = revoked
+    def __init__(
+        self, revoked: Callable[[Iterable[TopicPartition]], Awaitable[None]], assigned: Callable[[], None]
+    ) -> None:
+        self._revoked, self._assigned = revoked, assigned
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         await self._revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Nothing yet: the reader meets them."""
+        self._assigned()  # the reader meets them
 
 
 def _take(pending: Pending, record: Any) -> None:

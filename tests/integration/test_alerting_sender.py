@@ -230,3 +230,29 @@ async def test_a_dead_channel_holds_up_nobody_else(settings: Settings) -> None:
             found = await answers(settings, 2)
 
     assert {type(event).__name__ for _, event in found} == {"AlertSent", "AlertFailed"}
+
+
+async def test_a_sender_is_ready_once_it_knows_what_is_owed_also_when_others_have_all_partitions(settings: Settings) -> None:
+    async with alive(settings) as one, alive(settings) as two, alive(settings) as three:
+        async with (
+            sender(settings, one, {}).delivering(),
+            sender(settings, two, {}).delivering(),
+            sender(settings, three, {}).delivering(),
+        ):
+            async with asyncio.timeout(30):
+                for running in (one, two, three):
+                    while "alerts sender" not in running.health.report() or not running.health.ready:
+                        await asyncio.sleep(0.05)  # health offers nothing to await
+
+
+async def test_a_mail_server_that_is_away_is_given_up_with_the_name_of_the_fault(settings: Settings) -> None:
+    with smtp_receiver() as (address, _):
+        pass  # its port is free again: nobody listens
+    async with alive(settings) as running:
+        await running.appender.append(released(1))
+        url = f"mailto://{address}?from=leadloop@example.com&to=boss@example.com"
+        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+            [(_, failed)] = await answers(settings, 1)
+
+    assert isinstance(failed, AlertFailed)
+    assert failed.because == "the attempt broke off: ConnectionRefusedError, 6 times"
