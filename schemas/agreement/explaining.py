@@ -29,7 +29,8 @@ _REMEDIES: dict[str, tuple[str, str]] = {
         "holidays: {country: DE, subdivision: BE}",
     ),
     "unknown_condition": (
-        "Use one of all, any, not, attribute, engagement, touched_by, score, fit, points_of_engagement, grade, source, country.",
+        "Use one of all, any, not, attribute, engagement, touched_by, score, fit, points_of_engagement, grade, source, "
+        "country.",
         "{attribute: employees, at_least: 50}",
     ),
     "no_test": ("Say what it is to be compared with.", "{attribute: employees, at_least: 50}"),
