@@ -22,6 +22,11 @@ from tests.builders import LEAD, MONDAY, engaged, submitted
 
 SAMPLES = Path(__file__).parents[3] / "deploy" / "agreements"
 HOUR = timedelta(hours=1)
+ROUND = """
+    LeadSubmitted LeadScored LeadQualified LeadRouted LeadAssigned ClockStarted ClockWarned ClockBreached
+    AssignmentWithdrawn LeadRouted LeadAssigned ClockStarted LeadAccepted LeadReturned ClockMet LeadRecycled
+    EngagementObserved LeadReactivated LeadQualified LeadRouted LeadAssigned ClockStarted
+"""
 
 
 def started_loop() -> Replay:
@@ -60,11 +65,7 @@ def test_a_lead_is_answered_too_late_reassigned_returned_woken_and_assigned_agai
     loop = walk()
     said = [type(e).__name__ for e in loop.events(LEADS, LEAD)]
     wanted = iter(said)
-    for name in (
-        "LeadSubmitted LeadScored LeadQualified LeadRouted LeadAssigned ClockStarted ClockWarned ClockBreached AssignmentWithdrawn "
-        "LeadRouted LeadAssigned ClockStarted LeadAccepted ClockMet LeadReturned LeadRecycled EngagementObserved LeadReactivated "
-        "LeadQualified LeadRouted LeadAssigned ClockStarted"
-    ).split():
+    for name in ROUND.split():
         assert name in wanted, f"{name} does not follow in {said}"
     life = loop.life(LEAD)
     assert (life.state, life.cycle) == (State.ASSIGNED, 2)
