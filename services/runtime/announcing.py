@@ -1,17 +1,19 @@
-"""A new agreement is a timer, too: when it comes into force, every key that it may touch gets a TimerDue with its version.
+"""A new agreement is a timer, too: as it comes into force, every key that it may touch gets a TimerDue with its version.
 
-At a limited rate, so that the day's work goes on; how far all keys have been told is in the partition's own record, so a
-process that dies on the way leaves it to the next one to tell them again.
+At a limited rate, so that the day's work goes on, and only when everything that was appended before has been worked, for
+such a record may yet begin what the new agreement touches. Of which version all keys have been told is in the
+partition's own record, so a process that dies on the way leaves it to the next one to tell them again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from aiokafka.errors import KafkaError
 
 from services.runtime import metrics
 from services.runtime.leaving import die, what_failed
@@ -25,6 +27,7 @@ LOOK_EVERY_SECONDS = 0.5
 KEYS_AT_ONCE = 100
 KEYS_A_SECOND = 500
 LOOKED_AT_ONCE = 2000
+ASK_SECONDS = 10.0
 
 
 class Announcer:
@@ -37,11 +40,17 @@ class Announcer:
         agreements: Agreements,
         writer: TimerWriter,
         sender: Callable[[], Sender],
+        caught_up: Callable[[int, int], bool],
+        ends: Callable[[Sequence[int]], Awaitable[Mapping[int, int]]],
         told: Callable[[int], None],
     ) -> None:
-        """told: called with a partition whose memory has changed and is to be written."""
+        """caught_up: whether a partition has been worked up to an offset; ends: the present ends of input partitions;
+        told: called with a partition whose memory has changed and is to be written."""
         self._processor, self._stores, self._agreements = processor, stores, agreements
         self._writer, self._sender, self._told = writer, sender, told
+        self._caught_up, self._ends = caught_up, ends
+        self._targets: dict[int, tuple[int, int]] = {}
+        """Partition -> (version, end of its input when the version had come into force)."""
         self.serving = False
         self._looked_at = datetime.now(UTC)
 
@@ -57,21 +66,37 @@ class Announcer:
                 raise
             except LookupError:
                 continue  # nothing is published yet
-            except Exception as error:
-                die("a TimerDue of a new agreement could not be appended", processor=self._processor.name, **what_failed(error))
+            except Exception as error:  # noqa: BLE001 -- a write failed: what follows must not be written
+                die("a new agreement's TimerDue was not appended", processor=self._processor.name, **what_failed(error))
 
     async def _announce(self) -> None:
         now = datetime.now(UTC)
         version = self._agreements.in_force(now).version
         came = self._agreements.next_after(self._looked_at)
         self._looked_at = now
-        for partition, store in list(self._stores.items()):
-            if store.memory.announced == version:
+        untold = {p: store for p, store in self._stores.items() if store.memory.announced != version}
+        if not await self._aim(version, untold):
+            return
+        for partition, store in untold.items():
+            if not self._caught_up(partition, self._targets[partition][1]):
                 continue
             if not await self._tell(partition, store, version, came if came is not None and came <= now else now):
                 return  # the partition is not ours any more
             store.memory = msgspec.structs.replace(store.memory, announced=version)
             self._told(partition)
+
+    async def _aim(self, version: int, untold: Mapping[int, Store]) -> bool:
+        """Note how far each partition must be worked before its keys are told. False if the broker does not answer now."""
+        new = [p for p in untold if self._targets.get(p, (None, 0))[0] != version]
+        if not new:
+            return True
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                ends = await self._ends(new)
+        except (KafkaError, TimeoutError):
+            return False
+        self._targets.update({p: (version, ends[p]) for p in new})
+        return True
 
     async def _tell(self, partition: int, store: Store, version: int, effective_at: datetime) -> bool:
         keys, records = list(store.keys), []

@@ -106,6 +106,8 @@ class GroupCommit:
         self._processor = plan.processor
         self._wanted = frozenset(name.encode() for name in interesting(plan.processor))
         self._for = plan.processor.name.encode()
+        self._hears_timers = TimerDue in plan.processor.listens
+        self._topics = {topic: (plan.settings.topic(topic), plan.settings.partitions_of(topic)) for topic in topics.TOPICS}
         self._pen: Sender
         self._timers_of_ours: Timers
         self._tail_of_ours: Tail
@@ -292,7 +294,7 @@ class GroupCommit:
                 group.repeated += 1
             for said in done.said:
                 self._say(group, said, record)
-            if record.type_name() == TIMER:
+            if self._hears_timers and record.type_name() == TIMER:
                 group.timers.append((r.partition, key, r.timestamp))
 
     def _say(self, group: Group, said: Said, record: Record) -> None:
@@ -302,10 +304,10 @@ class GroupCommit:
 
     def _place(self, said: Said, key: bytes, record: Record) -> tuple[str, int]:
         """Topic and partition of what is said. What stays under its key stays in its partition: a key's log is one."""
-        settings = self._plan.settings
         if said.topic is self._processor.log and key == record.key:
             return self.topic, record.partition
-        return settings.topic(said.topic), partition_of(topics.partition_key_of(said.event, said.topic), settings.partitions_of(said.topic))
+        name, partitions = self._topics[said.topic]
+        return name, partition_of(topics.partition_key_of(said.event, said.topic), partitions)
 
     def _keep_dead(self, group: Group, record: Record, error: Exception, effect: Effect | None) -> None:
         """Keep the record whole, in the same group."""
@@ -355,7 +357,7 @@ class GroupCommit:
         for key, touched in group.touched.get(partition, {}).items():
             position = touched.after.position
             bundle: list[Outgoing] = [(key, changelog.pack(generation, position, touched.after), NO_HEADERS)]
-            for (kind, name), part in touched.parts.changes.items():
+            for (kind, name), part in touched.parts.changes.items() if touched.parts.changed else ():
                 value = changelog.pack_gone(generation, position) if part is None else changelog.pack(generation, position, part)
                 bundle.append((changelog.part_key(key, kind, name), value, NO_HEADERS))
             states.bundles.append(bundle)
@@ -411,7 +413,7 @@ class GroupCommit:
         for partition, touched in group.touched.items():
             store = self._stores[partition]
             for key, what in touched.items():
-                store.take(key, what.after, what.parts.changes, at_ms)
+                store.take(key, what.after, what.parts.changes if what.parts.changed else {}, at_ms)
                 timers.arm(partition, key, what.after)
         for partition, key, appended_ms in group.timers:
             timers.heard(partition, key, appended_ms)

@@ -10,8 +10,10 @@ of both, the life cycle of services. Read anew when a pinned version changes (te
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import faust
@@ -42,6 +44,8 @@ HEARTBEATS_A_SESSION = 5
 _REQUEST_SECONDS = 40.0
 _LOOK_EVERY_SECONDS = 1.0
 _STUCK_SECONDS = 2.0
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
+"""Python's 700 cost a tenth of all time: a record makes dozens of objects, and all but its state die with its group."""
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 5.0
 
@@ -73,6 +77,7 @@ async def host(processor: Processor[Any], running: Around) -> AsyncIterator[Host
 @asynccontextmanager
 async def working(hosted: Hosted) -> AsyncIterator[Hosted]:
     """Let what is hosted work for as long as the block lasts."""
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 20, 50)
     task = asyncio.create_task(hosted.run(), name=f"hosting {hosted.name}")
     try:
         yield hosted
@@ -116,8 +121,12 @@ class Hosted:
         self._reader = ChangelogReader(settings.bootstrap_servers, self.plan.changelog, Codec(processor))
         self._writer = TimerWriter(processor, self.plan.log_topic, self.plan.incarnation, self.plan.runtime_source, self.plan.writer)
         self.timers = Timers(processor, self.stores, self._writer, self._pen)
-        self.tail = Tail(self._reader, self.stores, self._changelog_ends, self.delivery.rewrite)
-        self._announcer = Announcer(processor, self.stores, running.agreements, self._writer, self._pen, self.delivery.remember)
+        self.tail = Tail(self._reader, self.stores, partial(self._ends, self.plan.changelog), self.delivery.rewrite)
+        self._announcer = Announcer(
+            processor, self.stores, running.agreements, self._writer, self._pen,
+            caught_up=lambda partition, end: self.delivery.committable.get(partition, -1) >= end,
+            ends=partial(self._ends, self.plan.log_topic), told=self.delivery.remember,
+        )  # fmt: skip
         self._app: _HostingApp | None = None
         self._sender: Sender | None = None
         self.health.expect(self.name, "the processor is starting")
@@ -209,10 +218,11 @@ class Hosted:
             raise RuntimeError(f"{self.name} has not been started")
         return self._sender
 
-    async def _changelog_ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
+    async def _ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """The present ends of a topic's partitions. Raises KafkaError."""
         if self._app is None:
             return {}
-        ends = await self._app.consumer._thread.kafka.end_offsets([TopicPartition(self.plan.changelog, p) for p in partitions])
+        ends = await self._app.consumer._thread.kafka.end_offsets([TopicPartition(topic, p) for p in partitions])
         return {tp.partition: end for tp, end in ends.items()}
 
     # -- what recovery and transport call ------------------------------------------------------------------------------
@@ -223,6 +233,7 @@ class Hosted:
 
     def serve(self, partitions: set[int], generation: int) -> None:
         """These partitions are ours, restored and sought."""
+        gc.freeze()  # what was restored stays: looking it through for garbage again and again finds none
         self.timers.begin(partitions)
         self.tail.begin(sorted(partitions), generation)
         self.delivery.serve(generation)
@@ -249,7 +260,7 @@ class Hosted:
         lag = metrics.LAG.labels(self.name)
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if self._app is not None:
+            if self._app is not None and self.delivery.serving:
                 lag.set(self._app.consumer.lag())
             stuck = self.delivery.seconds_of_this_write()
             if stuck > _STUCK_SECONDS:

@@ -87,9 +87,14 @@ class Parts:
     __slots__ = ("_base", "_below", "_changed")
 
     def __init__(self, base: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._base = base if isinstance(base, PartStore) else _stored(base or {})
+        self._base = base if isinstance(base, PartStore) else _stored(base) if base else _EMPTY
         self._below: Parts | None = None
         self._changed = PartStore()
+
+    @property
+    def changed(self) -> bool:
+        """Whether there are any changes."""
+        return bool(self._changed._kinds)
 
     @property
     def changes(self) -> dict[tuple[str, str], Any]:
@@ -153,6 +158,8 @@ class Parts:
 
 
 _NOTHING: Mapping[str, Any] = {}
+_EMPTY = PartStore()
+"""The base of a key without parts: shared, for a base is never written to."""
 
 
 def _stored(base: Mapping[str, Mapping[str, Any]]) -> PartStore:

@@ -101,7 +101,10 @@ def concerns(headers: Sequence[tuple[str, bytes]], wanted: Set[bytes], name: byt
             return False
     elif not any(h == "ce_type" and value in wanted for h, value in headers):
         return False
-    return all(h != "ce_for" or value == name for h, value in headers)
+    for header, value in headers:
+        if header == "ce_for" and value != name:
+            return False
+    return True
 
 
 def step(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -116,7 +117,7 @@ class Installation:
             ends = await consumer.end_offsets(tps)
             return {tp.partition: (await consumer.committed(tp)) or 0 for tp in tps}, {tp.partition: ends[tp] for tp in tps}
 
-    async def worked(self, *inputs: tuple[Topic, str], timeout: float = 45.0) -> None:
+    async def worked(self, *inputs: tuple[Topic, str], timeout: float = 90.0) -> None:
         """Wait until the processors have committed everything. `inputs`: (topic, processor)."""
         last: dict[str, object] = {}
         try:
@@ -132,7 +133,7 @@ class Installation:
 
 
 class Worker:
-    """One process of workers."""
+    """One process of workers. As under a supervisor, `supervised` starts it again when it ends with 70."""
 
     def __init__(self, installation: Installation, *processors: str, log_file: Path, **environment: str) -> None:
         settings = installation.settings
@@ -149,17 +150,38 @@ class Worker:
             **environment,
         }
         self._log_file = log_file
+        self._processors = len(processors)
         self.process: subprocess.Popen[bytes]
         self.start()
 
     def start(self) -> None:
         """Start it, or start it again."""
+        self._started_at = self._log_file.stat().st_size if self._log_file.exists() else 0
         with self._log_file.open("ab") as output:
             self.process = subprocess.Popen(
                 self._command, cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
-    async def ended(self, timeout: float = 30.0) -> int:
+    @asynccontextmanager
+    async def supervised(self) -> AsyncIterator[Worker]:
+        """Start it again whenever it ends by itself with 70, and kill it at the end."""
+
+        async def watch() -> None:
+            while True:
+                if self.process.poll() == 70:
+                    self.start()
+                await asyncio.sleep(0.2)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield self
+        finally:
+            watching.cancel()
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait(10)
+
+    async def ended(self, timeout: float = 60.0) -> int:
         """Its exit code, once it has ended."""
         async with asyncio.timeout(timeout):
             while self.process.poll() is None:
@@ -171,11 +193,27 @@ class Worker:
         self.process.kill()
         await self.ended()
 
-    async def stop(self, timeout: float = 20.0) -> int:
+    async def stop(self, timeout: float = 60.0) -> int:
         """SIGTERM; its exit code."""
         self.process.terminate()
         return await self.ended(timeout)
 
+    async def until_said(self, text: str, times: int = 1, timeout: float = 90.0, *, ever: bool = False) -> None:
+        """Wait until it has logged a text so often since it was started last (`ever`: since it was started first)."""
+        since = 0 if ever else self._started_at
+        try:
+            async with asyncio.timeout(timeout):
+                while self.said()[since:].count(text) < times:
+                    code = self.process.poll()
+                    assert code in (None, 70), f"the worker has ended with {code}: {self.said()[-3000:]}"
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"it has not said {text!r} {times} times within {timeout} s: {self.said()[-3000:]}") from None
+
+    async def until_working(self) -> None:
+        """Wait until all its processors have their partitions."""
+        await self.until_said("restored ", self._processors)
+
     def said(self) -> str:
         """Everything that it has logged."""
-        return self._log_file.read_text()
+        return self._log_file.read_bytes().decode("latin-1")

@@ -14,13 +14,15 @@ import random
 import signal
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.runtime import logs
+from services.runtime.agreements import AgreementReader
 from services.runtime.group_commit import GroupCommit, States
+from services.runtime.health import Health
 from services.runtime.hosting import Hosted, working
-from services.runtime.main import Running
 from services.runtime.settings import Settings
 from services.runtime.topics import incarnations
 from tests.engine.tally import PROCESSORS
@@ -50,12 +52,24 @@ class BrokenCommit(PausingCommit):
         for partition, records in taken:
             if partition in self.committable:
                 self.committable[partition] = records[-1].offset + 1
-        await asyncio.sleep(random.uniform(0.5, 1.5))
+        await asyncio.sleep(random.uniform(1.2, 2.0))  # longer than from one commit of positions to the next
         await super()._commit(taken)
 
 
 class PausingHost(Hosted):
+    """A host of the engine that a test may slow down or break."""
+
     delivery_class = BrokenCommit if os.environ.get("TEST_BROKEN") else PausingCommit
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a host needs of its process."""
+
+    settings: Settings
+    health: Health
+    agreements: AgreementReader
+    incarnations: dict[str, str]
 
 
 async def work(names: list[str]) -> None:
@@ -66,8 +80,10 @@ async def work(names: list[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     processors = [PROCESSORS[name] for name in names]
-    running = Running(settings, "engine-test")
-    running.incarnations = await incarnations(settings, *{p.log for p in processors})
+    health = Health()
+    running = Around(
+        settings, health, AgreementReader(settings, health), await incarnations(settings, *{p.log for p in processors})
+    )
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running.agreements.running())
         for processor in processors:
