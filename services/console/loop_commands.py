@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import httpx
 import typer
 from rich.table import Table
 
-from services.console.audit import audit_of, deep_audit, is_clean, sentence
+from services.console.audit import audit_of, faults, is_clean, sentence
 from services.console.explain import find_lead, journey
 from services.console.house import SERVICES, state_of
 from services.console.installation import Installation
@@ -92,20 +93,19 @@ def topics(data: Data = None, as_json: AsJson = False) -> None:
 
 def audit(
     data: Data = None, as_json: AsJson = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Read the whole log of every lead anew and compare the ledger with it.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Fold the whole log anew and compare the ledger with it, however long it is.")] = False,
 ) -> None:
     """Say whether every lead is accounted for and none has two owners. Exits 1 when not."""
-    doors = doors_of(data)
-    found = audit_of(doors)
-    if deep:
-        found = found | {"deep": asyncio.run(deep_audit(settings_by(data), doors))}
+    found = audit_of(doors_of(data), deep=deep)
     if as_json:
         say_json(found)
     else:
         out().print(sentence(found), style="green" if is_clean(found) else "red")
         for status, number in sorted(found["by_status"].items(), key=lambda pair: -pair[1]):
             out().print(f"{number:>7}  {status}", markup=False)
-        for fault in found.get("deep", {}).get("faults", ()):
+        if found.get("compared_records"):
+            out().print(f"{found['compared_records']} records of the log were folded anew and compared with the ledger", style="dim")
+        for fault in faults(found):
             out().print(fault, style="red", markup=False)
     if not is_clean(found):
         raise typer.Exit(EXIT_REFUSED)
@@ -120,10 +120,12 @@ def explain(
     doors = doors_of(data)
     lead_id = find_lead(lead, data)
     lead_now, events = doors.get("feedback", f"/v1/leads/{lead_id}"), doors.get("feedback", f"/v1/leads/{lead_id}/timeline")
-    told = journey(lead_now, events, everything)
+    told = journey(lead_now, events["events"], everything)
     if as_json:
-        say_json({"lead_id": lead_id, "now": lead_now, "journey": [{"at": line.at, "said": line.said, "void": line.void} for line in told]})
+        say_json({"lead_id": lead_id, "now": lead_now, "journey": [asdict(line) for line in told]})
         return
     out().print(f"lead {lead_id}", style="bold", markup=False)
     for line in told:
         out().print(f"{line.at}  {line.said}", style="dim" if line.void else None, markup=False)
+        for reason in line.reasons:
+            out().print(f"{' ' * 23}{reason}", style="dim", markup=False)

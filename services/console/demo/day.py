@@ -65,6 +65,7 @@ class Day:
         self.began = time.monotonic()
         self._prospects: dict[str, Prospect] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._turned_away: set[str] = set()
         self._slots = asyncio.Semaphore(_MOST_REQUESTS)
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=60)
         self._client = httpx.AsyncClient(headers=doors.headers, timeout=30, limits=limits)
@@ -223,7 +224,10 @@ class Day:
             self.seen.ignored.add(lead)
             return
         dice = random.Random(assignment)
-        fate = prospect.fate if cycle == 1 else prospect.later
+        again = cycle > 1 or lead in self._turned_away
+        fate = prospect.later if again else prospect.fate
+        if fate is Fate.REJECT:
+            self._turned_away.add(lead)  # the next rep does not say the same once more
         closing = row.get("role") == "ae"
         for pause, status, action in _script(prospect, fate, closing, dice):
             await self._pause(pause)
