@@ -8,7 +8,8 @@ from pathlib import Path
 
 from services.console.installation import Installation
 from services.console.ports import HOST
-from services.runtime.settings import Settings
+from services.console.terminal import Refused
+from services.runtime.settings import Settings, SettingsRefused
 
 DOORS = ("intake", "desk", "feedback")
 """The services with doors of their own, whose addresses must survive a restart."""
@@ -28,10 +29,13 @@ def variables(
 
 
 def settings_of(installation: Installation, bootstrap_servers: str, ports: Mapping[str, int]) -> Settings:
-    """The settings by which the console itself speaks to this installation's broker."""
+    """The settings by which the console itself speaks to this installation's broker. Raises Refused."""
     told = variables(installation, bootstrap_servers, ports)
-    # A port of its own the console does not need, and one that is meant for a service must not be refused here.
-    return Settings.from_environment({name: value for name, value in told.items() if name != "LEADLOOP_PORT"})
+    try:
+        # A port of its own the console does not need, and one that is meant for a service must not be refused here.
+        return Settings.from_environment({name: value for name, value in told.items() if name != "LEADLOOP_PORT"})
+    except SettingsRefused as refusal:
+        raise Refused(str(refusal)) from refusal
 
 
 def default_folder(environ: Mapping[str, str] | None = None) -> Path:

@@ -25,7 +25,7 @@ from services.console.installation import NAMESPACE, Installation
 from services.console.nursery import Nursery
 from services.console.terminal import Refused, news
 from services.console.wanted_ports import ports_for
-from services.runtime.settings import SettingsRefused
+from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, ensure_topics
 
 SERVICES = ("intake", "scoring", "routing", "sla", "recycling", "desk", "alerting", "feedback")
@@ -188,13 +188,8 @@ class House:
 
     async def _lay_out(self, wanted: first_agreement.Chosen | None) -> bool:
         """Topics and agreement; whether the agreement is the installation's first."""
-        try:
-            settings = settings_of(self.installation, self.bootstrap_servers, self.ports)
-            await ensure_topics(settings)
-        except (TopicsRefused, SettingsRefused) as refusal:
-            raise Refused(str(refusal)) from refusal
-        except (KafkaError, OSError, TimeoutError) as fault:
-            raise Refused(f"the topics could not be made at {self.bootstrap_servers} ({type(fault).__name__}: {fault}); try again") from fault
+        settings = settings_of(self.installation, self.bootstrap_servers, self.ports)
+        await lay_out(settings)
         return await first_agreement.settle(settings, wanted)
 
     async def _open_nursery(self) -> workers.Supervisor:
@@ -234,6 +229,16 @@ class House:
             ],
         }  # fmt: skip
         write_whole(self._state_file, json.dumps(state).encode())
+
+
+async def lay_out(settings: Settings) -> None:
+    """Make the topics that are missing. Raises Refused."""
+    try:
+        await ensure_topics(settings)
+    except TopicsRefused as refusal:
+        raise Refused(str(refusal)) from refusal
+    except (KafkaError, OSError, TimeoutError) as fault:
+        raise Refused(f"the topics could not be made at {settings.bootstrap_servers} ({type(fault).__name__}: {fault}); try again") from fault
 
 
 def names_of(service: str, number: int) -> list[str]:

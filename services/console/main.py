@@ -100,6 +100,25 @@ def doctor(data: Data = None, as_json: AsJson = False) -> None:
     raise typer.Exit(examine(as_json, data))
 
 
+@app.command()
+def prepare(
+    agreement: Annotated[Path | None, typer.Option(help="The first agreement (YAML); the default sample otherwise.")] = None,
+    data: Data = None,
+) -> None:
+    """Make the topics and publish the first agreement, once; for installations whose services are started by others.
+
+    By LEADLOOP_* variables, as in docker-compose.yml. What is there already stays.
+    """
+    from services.console.first_agreement import choose, settle
+    from services.console.house import lay_out
+    from services.console.options import settings_by
+
+    settings = settings_by(data)
+    asyncio.run(lay_out(settings))
+    first = asyncio.run(settle(settings, choose(agreement) if agreement is not None else None))
+    print("the topics are there, and the first agreement is published" if first else "all of it was there already")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Measure the loop and its engine (ratios in one run, medians); all further words go to the benchmarks."""

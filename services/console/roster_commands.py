@@ -33,9 +33,18 @@ def show(data: Data = None, as_json: AsJson = False) -> None:
 
 
 @app.command("apply")
-def apply(file: Annotated[Path, typer.Argument(help="The roster (YAML).")], data: Data = None, as_json: AsJson = False) -> None:
+def apply(
+    file: Annotated[Path, typer.Argument(help="The roster (YAML).")],
+    data: Data = None,
+    if_empty: Annotated[bool, typer.Option("--if-empty", help="Only where nobody is in it yet.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make this file the roster: who is not in it leaves, and his leads go to others."""
-    answer = apply_roster(doors_of(data), file)
+    doors = doors_of(data)
+    if if_empty and doors.get("desk", "/v1/roster")["reps"]:
+        out().print("there is a roster already; it stays")
+        return
+    answer = apply_roster(doors, file)
     if as_json:
         say_json(answer)
     else:

@@ -14,7 +14,7 @@ class _Ready(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"ready": true, "parts": {}}')
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Nothing."""
 
 
