@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, StringConstraints, ValidationError, create_model
 
@@ -373,7 +373,7 @@ _FIELDS = st.dictionaries(
 _DEFAULT: Any = None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=_FIELDS, after=_FIELDS, data=st.data())
 def test_what_the_checker_lets_pass_is_always_read(before: Any, after: Any, data: st.DataObject) -> None:
     """Random pairs of models: a verdict without a break is a promise that every written content decodes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.base import Event
@@ -76,6 +76,7 @@ def test_the_next_owner_begins_at_the_oldest_that_is_still_owed() -> None:
 _STEPS = st.lists(st.tuples(st.sampled_from(["released", "sent", "failed", "other"]), st.integers(0, 4)), max_size=30)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy with other tests
 @given(_STEPS, st.data())
 def test_a_next_owner_who_begins_at_the_committed_position_owes_the_very_same(
     steps: list[tuple[str, int]], data: st.DataObject
