@@ -13,6 +13,7 @@ import httpx
 from aiosmtpd.controller import Controller
 
 from services.console.installation import Installation
+from services.console.ports import free_port
 from services.runtime.settings import Settings
 from services.runtime.topics import incarnations
 from schemas.topics import ALERTS, LEADS, TEAMS
@@ -21,7 +22,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.house import House
 
 HERE = Path(__file__).parent
-REPS = ("anna", "ben", "cem", "dana")
+REPS = ("anna", "ben", "cem", "dana", "emil", "fay", "gus", "hana")
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Mailbox:
 async def run(plan: Plan, data: Path) -> tuple[audit.Findings, load.Ledger]:
     """Do it all; answers what the audit found."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
-    port = controller.server.sockets[0].getsockname()[1]
     house = House(
         data, HERE / "agreement.yaml", HERE / "roster.yaml",
         {"LEADLOOP_MANAGERS_URL": f"mailto://127.0.0.1:{port}?from=leadloop@example.org&to=managers@example.org", **dict(plan.environment)},
@@ -71,7 +72,7 @@ async def run(plan: Plan, data: Path) -> tuple[audit.Findings, load.Ledger]:
             await asyncio.gather(*reps)
         ledger = await _quiet(house, plan.quiet_within_seconds)
         installation = Installation.find(data)
-        raw = await audit.topics(house.kafka, installation.namespace)
+        raw = await audit.topics(house.kafka, installation.namespace, installation.partitions)
         findings = audit.audit(raw, promised.submissions, promised.actions, ledger)
         settings = Settings(house.kafka, installation.secret, house.token, data, namespace=installation.namespace)
         replayed.compare(raw, await incarnations(settings, LEADS, TEAMS, ALERTS), findings)
