@@ -12,9 +12,10 @@ from schemas.ids import RepId
 from services.runtime.protocol import PartStore
 from services.runtime.replay import Hosted
 from tests.properties.lifecycle.histories import _one_agreement
+from tests.properties.lifecycle.moves import TEAM_A, TEAM_S, Move
 from tests.properties.lifecycle.mutants import NONE, Mutant
 from tests.properties.lifecycle.quiet import check_quiet
-from tests.properties.lifecycle.world import TEAM_A, TEAM_S, Bad, Log, Move, World
+from tests.properties.lifecycle.world import Bad, Log, World
 
 
 @dataclass(frozen=True)

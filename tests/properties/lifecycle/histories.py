@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from schemas.base import Event
 from schemas.ids import RepId
+from tests.properties.lifecycle.moves import TEAM_A, TEAM_S, Move
 from tests.properties.lifecycle.mutants import NONE, Mutant
 from tests.properties.lifecycle.quiet import check_quiet
-from tests.properties.lifecycle.world import TEAM_A, TEAM_S, Bad, Entry, Move, World
+from tests.properties.lifecycle.world import Bad, Entry, World
 
 RARE = {
     "LeadErased": 0.3,

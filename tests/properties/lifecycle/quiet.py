@@ -10,7 +10,8 @@ from services.routing.team.state import LINE, PLACE, REP, WAIT
 from services.sla.processor import SLA
 from services.sla.state import Hand, Watch
 from tests.properties.lifecycle.agreements import agreement
-from tests.properties.lifecycle.world import TEAM_A, TEAM_S, Bad, World
+from tests.properties.lifecycle.moves import TEAM_A, TEAM_S
+from tests.properties.lifecycle.world import Bad, World
 
 
 def check_quiet(w: World) -> None:
