@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from schemas.ids import from_plain
-from schemas.ids import from_plain
 from services.runtime import changelog
 from services.runtime.changelog import PARTITION_KEY, PartitionMemory
 from services.runtime.protocol import Parts, PartStore, Processor

@@ -33,7 +33,7 @@ def submitted(content: str = "one", window: timedelta = timedelta(hours=1)) -> i
 def after(
     life: Life, event: object, position: int = 50, now: datetime = NOW, event_id: str = "e"
 ) -> tuple[Life, Effect]:
-    return fold(life, event, position=position, now=now, event_id=EventId(event_id))  # type: ignore[arg-type]
+    return fold(life, event, position=position, now=now, event_id=EventId(event_id))
 
 
 def test_the_page_of_the_life_of_a_lead_is_current() -> None:
@@ -136,12 +136,12 @@ def test_a_withdrawal_after_a_breach_is_void_once_the_rep_has_acted() -> None:
         disposition=Slug("none"),
     )
     worked, _ = after(held, attempt, 8)
-    cause = routing.AfterBreach(since=7, clock="first")  # type: ignore[arg-type]
+    cause = routing.AfterBreach(since=7, clock="first")
     withdrawn = routing.AssignmentWithdrawn(
         lead_id=LEAD,
         assignment_id=RequestId("offer"),
         cause=cause,
-        because="late",  # type: ignore[arg-type]
+        because="late",
     )
     assert after(worked, withdrawn, 9) == (worked, Effect.VOID)
     unrouted, effect = after(held, withdrawn, 9)
