@@ -17,7 +17,6 @@ import msgspec
 
 from schemas.ids import to_plain
 
-
 PARTITION_KEY = b"\0partition"
 
 COMPACTION_LAG = timedelta(minutes=15)
