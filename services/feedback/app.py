@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.doors import doors
 from services.feedback.ledger import Ledger
@@ -32,6 +33,7 @@ def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of feedback."""
     app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
     add_doors(app, settings, ledger_of(settings, running))
+    add_board(app, settings, ledger_of(settings, running))
     return app
 
 

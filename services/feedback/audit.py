@@ -90,7 +90,9 @@ class _Ledger:
     double_assigned: tuple[str, ...]
 
 
-async def audit(runner: ProjectionRunner, settings: Settings, *, deep: bool | None = None, now_ms: int | None = None) -> Audit:
+async def audit(
+    runner: ProjectionRunner, settings: Settings, *, deep: bool | None = None, now_ms: int | None = None
+) -> Audit:
     """Audit everything that is in the log now. Raises Behind, KafkaError or TimeoutError.
 
     deep: fold the log anew; None: if it is short enough. now_ms: the time to which leads are owed something, in ms.
@@ -128,14 +130,29 @@ def _look(connection: sa.Connection) -> _Ledger:
         for row in connection.execute(sa.select(at.c.partition, at.c.next).where(at.c.topic == LEADS.name))
     }
     leads = tables.LEADS.c
-    columns = (leads.lead_id, leads.status, leads.stage, leads.cycle, leads.owner, leads.memory, leads.owed, leads.owed_since_ms)
+    columns = (
+        leads.lead_id,
+        leads.status,
+        leads.stage,
+        leads.cycle,
+        leads.owner,
+        leads.memory,
+        leads.owed,
+        leads.owed_since_ms,
+    )
     rows = {row.lead_id: row for row in connection.execute(sa.select(*columns))}
     counted = sa.select(leads.status, sa.func.count()).where(leads.status.is_not(None)).group_by(leads.status)
     letters = tables.LETTERS.c
-    distinct = sa.select(letters.topic, letters.partition, letters.position).where(letters.closed.is_(None)).distinct().subquery()
+    distinct = (
+        sa.select(letters.topic, letters.partition, letters.position)
+        .where(letters.closed.is_(None))
+        .distinct()
+        .subquery()
+    )
     one, other = tables.ASSIGNMENTS.alias("one"), tables.ASSIGNMENTS.alias("other")
     doubled = (
-        sa.select(one.c.lead_id).distinct()
+        sa.select(one.c.lead_id)
+        .distinct()
         .join(other, sa.and_(one.c.lead_id == other.c.lead_id, one.c.from_position < other.c.from_position))
         .where(sa.or_(one.c.until_position.is_(None), one.c.until_position > other.c.from_position))
     )
@@ -154,7 +171,9 @@ def _differing(rows: Mapping[str, Any], folded: Mapping[str, LeadMemory] | None)
         remembered = decode_memory(row.memory)
         life = remembered.life if folded is None else folded.get(lead_id, UNREAD).life
         if remembered.life != life or not _says(row, life):
-            yield Unaccounted(LeadId(lead_id), f"the ledger says {row.status}, the log says {life.lead_status or 'nothing'}")
+            yield Unaccounted(
+                LeadId(lead_id), f"the ledger says {row.status}, the log says {life.lead_status or 'nothing'}"
+            )
     for lead_id in (folded or {}).keys() - rows.keys():
         yield Unaccounted(LeadId(lead_id), "it is in the log and not in the ledger")
 
@@ -162,10 +181,17 @@ def _differing(rows: Mapping[str, Any], folded: Mapping[str, LeadMemory] | None)
 def _says(row: Any, life: Life) -> bool:
     status = life.lead_status
     owner = str(life.rep) if life.held and life.rep is not None else None
-    return (row.status, row.stage, row.cycle, row.owner) == (status.value if status else None, life.stage.value, life.cycle, owner)
+    return (row.status, row.stage, row.cycle, row.owner) == (
+        status.value if status else None,
+        life.stage.value,
+        life.cycle,
+        owner,
+    )
 
 
-async def _fold_anew(runner: ProjectionRunner, settings: Settings, positions: Mapping[int, int]) -> dict[str, LeadMemory]:
+async def _fold_anew(
+    runner: ProjectionRunner, settings: Settings, positions: Mapping[int, int]
+) -> dict[str, LeadMemory]:
     """Every lead's log, read again from the first record up to where the ledger is."""
     folded: dict[str, LeadMemory] = {}
     left = {partition for partition, end in positions.items() if end > 0}
@@ -182,7 +208,9 @@ async def _fold_anew(runner: ProjectionRunner, settings: Settings, positions: Ma
     return folded
 
 
-def _fold(folded: dict[str, LeadMemory], records: Iterable[Record], positions: Mapping[int, int], incarnation: str) -> None:
+def _fold(
+    folded: dict[str, LeadMemory], records: Iterable[Record], positions: Mapping[int, int], incarnation: str
+) -> None:
     for record in records:
         if record.offset >= positions[record.partition]:
             continue

@@ -18,7 +18,9 @@ from services.runtime.projection import Behind
 from services.runtime.settings import Settings
 
 _METADATA = sa.MetaData()
-_CAMPAIGNS = sa.Table("campaigns", _METADATA, sa.Column("campaign", sa.Text, primary_key=True), sa.Column("body", sa.Text, nullable=False))
+_CAMPAIGNS = sa.Table(
+    "campaigns", _METADATA, sa.Column("campaign", sa.Text, primary_key=True), sa.Column("body", sa.Text, nullable=False)
+)
 
 
 class Amount(Request):

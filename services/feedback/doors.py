@@ -25,7 +25,9 @@ T = TypeVar("T")
 LeadIdText = Annotated[str, Path(max_length=100, description="the lead, as the answer to its submission named it")]
 Since = Annotated[AwareDatetime | None, Query(alias="from", description="leads first submitted from this instant on")]
 Until = Annotated[AwareDatetime | None, Query(alias="to", description="leads first submitted before this instant")]
-OfCampaign = Annotated[str | None, Query(max_length=120, description="only leads of this campaign; (none): of no campaign")]
+OfCampaign = Annotated[
+    str | None, Query(max_length=120, description="only leads of this campaign; (none): of no campaign")
+]
 
 
 def doors(settings: Settings, runner: ProjectionRunner, campaigns: Campaigns) -> APIRouter:
@@ -50,7 +52,9 @@ def _add_leads(router: APIRouter, runner: ProjectionRunner) -> None:
         statuses = [s.value for s in status]
 
         def query(connection: sa.Connection) -> dict[str, Any]:
-            return lead_views.leads(connection, statuses=statuses, owner=owner, campaign=campaign, limit=limit, after=after)
+            return lead_views.leads(
+                connection, statuses=statuses, owner=owner, campaign=campaign, limit=limit, after=after
+            )
 
         return await runner.read(query)
 
@@ -79,7 +83,9 @@ def _add_operation(router: APIRouter, settings: Settings, runner: ProjectionRunn
 
     @router.get("/audit", tags=["operation"], summary="Whether every lead is accounted for")
     async def audited(
-        deep: Annotated[bool | None, Query(description="fold the whole log anew and compare; by default if it is short")] = None,
+        deep: Annotated[
+            bool | None, Query(description="fold the whole log anew and compare; by default if it is short")
+        ] = None,
     ) -> dict[str, Any]:
         return (await audit(runner, settings, deep=deep)).answer()
 
@@ -94,7 +100,9 @@ def _add_campaigns(router: APIRouter, runner: ProjectionRunner, campaigns: Campa
         await campaigns.put(campaign_id, campaign)
         return {"campaign": campaign_id, **campaign.model_dump(mode="json", by_alias=True)}
 
-    async def windowed(report: Callable[[sa.Connection, reports.Window], T], since: Any, until: Any, campaign: str | None) -> T:
+    async def windowed(
+        report: Callable[[sa.Connection, reports.Window], T], since: Any, until: Any, campaign: str | None
+    ) -> T:
         window = reports.Window(since, until, campaign)
         return await runner.read(lambda connection: report(connection, window))
 

@@ -80,7 +80,11 @@ class LeadRow:
             self._follow_life(before, life, now_ms)
         if isinstance(event, LeadSubmitted) and effect is Effect.EFFECT:
             self._submitted(event, now_ms)
-        if self._shown() == told or self.status is None or (told[:-1] == self._shown()[:-1] and life.state is State.NEW):
+        if (
+            self._shown() == told
+            or self.status is None
+            or (told[:-1] == self._shown()[:-1] and life.state is State.NEW)
+        ):
             return None  # a grade alone is told with the verdict that follows it
         previous = told[0]
         if self.status != previous:
@@ -93,7 +97,10 @@ class LeadRow:
     def _follow_life(self, before: Life, life: Life, now_ms: int) -> None:
         status = life.lead_status
         self.status, self.stage, self.cycle = status.value if status is not None else None, life.stage.value, life.cycle
-        self.owner, self.team_id = (str(life.rep) if life.held and life.rep else None), (str(life.team) if life.team else None)
+        self.owner, self.team_id = (
+            (str(life.rep) if life.held and life.rep else None),
+            (str(life.team) if life.team else None),
+        )
         self.assignment_id = str(life.assignment_id) if life.assignment_id is not None else None
         owing = owed(life)
         if owing is None:

@@ -26,12 +26,20 @@ def lead(connection: sa.Connection, lead_id: str) -> dict[str, Any]:
     """One lead. Raises Problem 404."""
     row = connection.execute(sa.select(tables.LEADS).where(tables.LEADS.c.lead_id == lead_id)).one_or_none()
     if row is None or row.status is None:
-        raise Problem(404, "No such lead", f"There is no lead {lead_id} in the ledger; GET /v1/leads lists those that there are.")
+        raise Problem(
+            404, "No such lead", f"There is no lead {lead_id} in the ledger; GET /v1/leads lists those that there are."
+        )
     return shown(row)
 
 
 def leads(
-    connection: sa.Connection, *, statuses: list[str], owner: str | None, campaign: str | None, limit: int, after: str | None
+    connection: sa.Connection,
+    *,
+    statuses: list[str],
+    owner: str | None,
+    campaign: str | None,
+    limit: int,
+    after: str | None,
 ) -> dict[str, Any]:
     """A page of leads, the latest moved first; `next` is the cursor of the page after it."""
     table = tables.LEADS.c
@@ -50,7 +58,11 @@ def leads(
         sa.select(tables.LEADS).where(*wanted).order_by(table.at_ms.desc(), table.lead_id).limit(limit + 1)
     ).all()
     more = len(rows) > limit
-    return {"leads": [shown(row) for row in rows[:limit]], "total": total, "next": _cursor(rows[limit - 1]) if more else None}
+    return {
+        "leads": [shown(row) for row in rows[:limit]],
+        "total": total,
+        "next": _cursor(rows[limit - 1]) if more else None,
+    }
 
 
 def shown(row: Any) -> dict[str, Any]:
@@ -131,4 +143,6 @@ def _position(cursor: str) -> tuple[int, str]:
         at_ms, lead_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return int(at_ms), str(lead_id)
     except (binascii.Error, orjson.JSONDecodeError, ValueError, TypeError) as error:
-        raise Problem(400, "Not a cursor", "The parameter `after` is no cursor; take `next` from the page before.") from error
+        raise Problem(
+            400, "Not a cursor", "The parameter `after` is no cursor; take `next` from the page before."
+        ) from error

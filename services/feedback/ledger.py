@@ -35,22 +35,43 @@ _CLOCK_STATES: dict[type[Event], str] = {
     sla.ClockCorrected: "met",
 }
 
-_END = sa.update(tables.ASSIGNMENTS).where(
-    tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"),
-    tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
-    tables.ASSIGNMENTS.c.until_position.is_(None),
-).values(until_position=sa.bindparam("at_position"))
-_ANSWER = sa.update(tables.ASSIGNMENTS).where(
-    tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"),
-    tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
-    tables.ASSIGNMENTS.c.answered_ms.is_(None),
-).values(answered_ms=sa.bindparam("at"))
-_ACCEPT = sa.update(tables.ASSIGNMENTS).where(
-    tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"), tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
-).values(accepted=sa.true())
-_UNDO_REJECTION = sa.update(tables.REJECTIONS).where(tables.REJECTIONS.c.event_id == sa.bindparam("of_event")).values(undone=sa.true())
+_END = (
+    sa.update(tables.ASSIGNMENTS)
+    .where(
+        tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"),
+        tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
+        tables.ASSIGNMENTS.c.until_position.is_(None),
+    )
+    .values(until_position=sa.bindparam("at_position"))
+)
+_ANSWER = (
+    sa.update(tables.ASSIGNMENTS)
+    .where(
+        tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"),
+        tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
+        tables.ASSIGNMENTS.c.answered_ms.is_(None),
+    )
+    .values(answered_ms=sa.bindparam("at"))
+)
+_ACCEPT = (
+    sa.update(tables.ASSIGNMENTS)
+    .where(
+        tables.ASSIGNMENTS.c.lead_id == sa.bindparam("of_lead"),
+        tables.ASSIGNMENTS.c.assignment_id == sa.bindparam("of_assignment"),
+    )
+    .values(accepted=sa.true())
+)
+_UNDO_REJECTION = (
+    sa.update(tables.REJECTIONS)
+    .where(tables.REJECTIONS.c.event_id == sa.bindparam("of_event"))
+    .values(undone=sa.true())
+)
 _UNDO_WIN = sa.update(tables.WINS).where(tables.WINS.c.event_id == sa.bindparam("of_event")).values(undone=sa.true())
-_CLOSE = sa.update(tables.LETTERS).where(tables.LETTERS.c.letter_id == sa.bindparam("of_letter")).values(closed=sa.bindparam("how"))
+_CLOSE = (
+    sa.update(tables.LETTERS)
+    .where(tables.LETTERS.c.letter_id == sa.bindparam("of_letter"))
+    .values(closed=sa.bindparam("how"))
+)
 
 
 class Ledger:
@@ -91,14 +112,20 @@ class _Batch:
         """Take the rows of these leads from the database."""
         names = list(keys)
         for i in range(0, len(names), _LEADS_AT_ONCE):
-            found = self._connection.execute(sa.select(tables.LEADS).where(tables.LEADS.c.lead_id.in_(names[i : i + _LEADS_AT_ONCE])))
+            found = self._connection.execute(
+                sa.select(tables.LEADS).where(tables.LEADS.c.lead_id.in_(names[i : i + _LEADS_AT_ONCE]))
+            )
             self._leads |= {row.lead_id: LeadRow.stored(row) for row in found}
         for name in names:
             if name not in self._leads:
                 self._leads[name] = LeadRow(name, keys[name])
 
     def take(self, incoming: Incoming) -> None:
-        if incoming.tombstone or incoming.type == _TIMER or (incoming.topic is topics.STATUSES and _known(incoming.type)):
+        if (
+            incoming.tombstone
+            or incoming.type == _TIMER
+            or (incoming.topic is topics.STATUSES and _known(incoming.type))
+        ):
             return
         try:
             if not _known(incoming.type):
@@ -128,11 +155,20 @@ class _Batch:
             return
         effect = effect or Effect(envelope.replay_effect or Effect.EFFECT)
         change = row.follow(memory, event, effect, envelope.event_id)
-        self._add(tables.TIMELINE, {
-            "partition": record.partition, "position": record.offset, "lead_id": row.lead_id, "at_ms": memory.now_ms,
-            "event_id": envelope.event_id, "type": envelope.type, "effect": effect.value, "caused_by": envelope.causation_id,
-            "body": record.value,
-        })
+        self._add(
+            tables.TIMELINE,
+            {
+                "partition": record.partition,
+                "position": record.offset,
+                "lead_id": row.lead_id,
+                "at_ms": memory.now_ms,
+                "event_id": envelope.event_id,
+                "type": envelope.type,
+                "effect": effect.value,
+                "caused_by": envelope.causation_id,
+                "body": record.value,
+            },
+        )
         self._follow_assignment(row, before, memory.life)
         if effect is Effect.EFFECT:
             self._count(row, event, envelope.event_id, before)
@@ -141,11 +177,19 @@ class _Batch:
 
     def _say(self, incoming: Incoming, change: feedback.LeadStatusChanged) -> None:
         record = incoming.record
-        self._add(tables.CHANGES, {
-            "partition": record.partition, "position": record.offset, "lead_id": incoming.key,
-            "at_ms": int(change.changed_at.timestamp() * 1000), "body": encode(change),
-        })
-        self.said.append(Announcement(change, EventId(f"{FEEDBACK}.{incoming.place}.status"), record.at, incoming.envelope))
+        self._add(
+            tables.CHANGES,
+            {
+                "partition": record.partition,
+                "position": record.offset,
+                "lead_id": incoming.key,
+                "at_ms": int(change.changed_at.timestamp() * 1000),
+                "body": encode(change),
+            },
+        )
+        self.said.append(
+            Announcement(change, EventId(f"{FEEDBACK}.{incoming.place}.status"), record.at, incoming.envelope)
+        )
 
     def _follow_assignment(self, row: LeadRow, before: Life, life: Life) -> None:
         old, new = before.assignment_id, life.assignment_id
@@ -154,11 +198,20 @@ class _Batch:
         if old is not None:
             self._update(_END, {"of_lead": row.lead_id, "of_assignment": str(old), "at_position": row.position})
         if new is not None:
-            self._add(tables.ASSIGNMENTS, {
-                "lead_id": row.lead_id, "from_position": row.position, "assignment_id": str(new), "rep_id": row.owner,
-                "team_id": row.team_id, "from_ms": row.at_ms, "until_position": None, "answered_ms": None,
-                "accepted": row.status != "assigned",
-            })
+            self._add(
+                tables.ASSIGNMENTS,
+                {
+                    "lead_id": row.lead_id,
+                    "from_position": row.position,
+                    "assignment_id": str(new),
+                    "rep_id": row.owner,
+                    "team_id": row.team_id,
+                    "from_ms": row.at_ms,
+                    "until_position": None,
+                    "answered_ms": None,
+                    "accepted": row.status != "assigned",
+                },
+            )
 
     def _count(self, row: LeadRow, event: Event, event_id: EventId, before: Life) -> None:
         """What reports count: of events in effect only."""
@@ -167,9 +220,15 @@ class _Batch:
         elif isinstance(event, intake.LeadSubmitted):
             if event.source.cost is not None:
                 cost = event.source.cost
-                self._add(tables.COSTS, {
-                    "event_id": event_id, "campaign": row.campaign, "amount": f"{cost.amount:f}", "currency": cost.currency,
-                })
+                self._add(
+                    tables.COSTS,
+                    {
+                        "event_id": event_id,
+                        "campaign": row.campaign,
+                        "amount": f"{cost.amount:f}",
+                        "currency": cost.currency,
+                    },
+                )
         elif isinstance(event, scoring.LeadDisqualified):
             self._rejected(row, event_id, "disqualified", str(event.rule), None)
         elif type(event) in ACTIONS:
@@ -191,26 +250,51 @@ class _Batch:
                 self._rejected(row, event_id, "lost", str(event.reason or "not said"), rep)
             case desk.LeadWon():
                 amount = event.amount
-                self._add(tables.WINS, {
-                    "event_id": event_id, "lead_id": row.lead_id, "at_ms": row.at_ms, "campaign": row.campaign,
-                    "amount": f"{amount.amount:f}" if amount else None, "currency": amount.currency if amount else None, "undone": False,
-                })
+                self._add(
+                    tables.WINS,
+                    {
+                        "event_id": event_id,
+                        "lead_id": row.lead_id,
+                        "at_ms": row.at_ms,
+                        "campaign": row.campaign,
+                        "amount": f"{amount.amount:f}" if amount else None,
+                        "currency": amount.currency if amount else None,
+                        "undone": False,
+                    },
+                )
             case desk.ActionUndone():
                 self._update(_UNDO_REJECTION, {"of_event": event.action_id})
                 self._update(_UNDO_WIN, {"of_event": event.action_id})
 
     def _rejected(self, row: LeadRow, event_id: EventId, kind: str, reason: str, rep: str | None) -> None:
-        self._add(tables.REJECTIONS, {
-            "event_id": event_id, "lead_id": row.lead_id, "at_ms": row.at_ms, "kind": kind, "reason": reason, "rep_id": rep,
-            "campaign": row.campaign, "undone": False,
-        })
+        self._add(
+            tables.REJECTIONS,
+            {
+                "event_id": event_id,
+                "lead_id": row.lead_id,
+                "at_ms": row.at_ms,
+                "kind": kind,
+                "reason": reason,
+                "rep_id": rep,
+                "campaign": row.campaign,
+                "undone": False,
+            },
+        )
 
     def _clock(self, event: Event, at_ms: int) -> None:
         assert isinstance(event, sla.ClockEvent)
-        self._add(tables.CLOCKS, {
-            "clock_id": event.clock_id, "lead_id": event.lead_id, "clock": event.clock, "team_id": event.team_id,
-            "rep_id": event.rep_id, "at_ms": at_ms, "state": _CLOCK_STATES[type(event)],
-        })
+        self._add(
+            tables.CLOCKS,
+            {
+                "clock_id": event.clock_id,
+                "lead_id": event.lead_id,
+                "clock": event.clock,
+                "team_id": event.team_id,
+                "rep_id": event.rep_id,
+                "at_ms": at_ms,
+                "state": _CLOCK_STATES[type(event)],
+            },
+        )
 
     # -------------------------------------------------------------- alerts and dead letters
 
@@ -231,11 +315,20 @@ class _Batch:
 
     def _take_letter(self, incoming: Incoming, event: Event) -> None:
         if isinstance(event, runtime.DeadLettered):
-            self._add(tables.LETTERS, {
-                "letter_id": incoming.envelope.event_id, "processor": event.processor, "topic": event.topic,
-                "partition": event.partition, "position": event.offset, "event_type": event.event_type, "error": event.error,
-                "at_ms": _ms(incoming), "closed": None,
-            })
+            self._add(
+                tables.LETTERS,
+                {
+                    "letter_id": incoming.envelope.event_id,
+                    "processor": event.processor,
+                    "topic": event.topic,
+                    "partition": event.partition,
+                    "position": event.offset,
+                    "event_type": event.event_type,
+                    "error": event.error,
+                    "at_ms": _ms(incoming),
+                    "closed": None,
+                },
+            )
         elif isinstance(event, console.DeadLetterClosed):
             self._update(_CLOSE, {"of_letter": event.dead_letter_id, "how": event.how})
 

@@ -48,14 +48,21 @@ def funnel(connection: sa.Connection, window: Window) -> dict[str, Any]:
     leads = tables.LEADS.c
     reached = (leads.mql_ms, leads.sal_ms, leads.sql_ms, leads.customer_ms)
     rows = connection.execute(
-        sa.select(leads.status, *reached).where(leads.status.is_not(None), *window.holds(leads.submitted_ms, leads.campaign))
+        sa.select(leads.status, *reached).where(
+            leads.status.is_not(None), *window.holds(leads.submitted_ms, leads.campaign)
+        )
     ).all()
     furthest = Counter(max((i for i, at in enumerate(row[1:], 1) if at is not None), default=0) for row in rows)
     counts = [sum(n for stage, n in furthest.items() if stage >= i) for i in range(len(_STAGES))]
     by_status = Counter(row.status for row in rows)
     return {
         "stages": [
-            {"stage": stage, "means": _ALSO[stage], "leads": counts[i], "of_previous": _share(counts[i], counts[i - 1] if i else counts[0])}
+            {
+                "stage": stage,
+                "means": _ALSO[stage],
+                "leads": counts[i],
+                "of_previous": _share(counts[i], counts[i - 1] if i else counts[0]),
+            }
             for i, stage in enumerate(_STAGES)
         ],
         "by_status": {status.value: by_status[status.value] for status in LeadStatus if by_status[status.value]},
@@ -90,19 +97,31 @@ def campaigns(connection: sa.Connection, known: Mapping[str, Campaign]) -> dict[
         row.campaign or NO_CAMPAIGN: row._mapping
         for row in connection.execute(
             sa.select(
-                leads.campaign, sa.func.count().label("leads"), sa.func.count(leads.mql_ms).label("mql"), sa.func.count(leads.sal_ms).label("sal"),
-                sa.func.count(leads.sql_ms).label("sql"), sa.func.count(leads.customer_ms).label("customers"),
+                leads.campaign,
+                sa.func.count().label("leads"),
+                sa.func.count(leads.mql_ms).label("mql"),
+                sa.func.count(leads.sal_ms).label("sal"),
+                sa.func.count(leads.sql_ms).label("sql"),
+                sa.func.count(leads.customer_ms).label("customers"),
                 sa.func.sum(leads.submissions).label("submissions"),
-            ).where(leads.status.is_not(None)).group_by(leads.campaign)
+            )
+            .where(leads.status.is_not(None))
+            .group_by(leads.campaign)
         )
     }
     turned_down = {
         row.campaign or NO_CAMPAIGN: row.n
         for row in connection.execute(
-            sa.select(lost.campaign, sa.func.count(lost.lead_id.distinct()).label("n")).where(lost.undone.is_(sa.false())).group_by(lost.campaign)
+            sa.select(lost.campaign, sa.func.count(lost.lead_id.distinct()).label("n"))
+            .where(lost.undone.is_(sa.false()))
+            .group_by(lost.campaign)
         )
     }
-    revenue = _sums(connection.execute(sa.select(won.campaign, won.amount, won.currency).where(won.undone.is_(sa.false()), won.amount.is_not(None))))
+    revenue = _sums(
+        connection.execute(
+            sa.select(won.campaign, won.amount, won.currency).where(won.undone.is_(sa.false()), won.amount.is_not(None))
+        )
+    )
     cost = _sums(connection.execute(sa.select(costs.campaign, costs.amount, costs.currency)))
     for campaign_id, campaign in known.items():
         for spend in campaign.spend:
@@ -115,8 +134,10 @@ def campaigns(connection: sa.Connection, known: Mapping[str, Campaign]) -> dict[
                 "name": known[name].name if name in known else None,
                 "channel": known[name].channel if name in known else None,
                 "target": known[name].target if name in known else {},
-                **{what: int(brought[name][what] or 0) if name in brought else 0
-                   for what in ("submissions", "leads", "mql", "sal", "sql", "customers")},
+                **{
+                    what: int(brought[name][what] or 0) if name in brought else 0
+                    for what in ("submissions", "leads", "mql", "sal", "sql", "customers")
+                },
                 "turned_down": turned_down.get(name, 0),
                 "spend": _amounts(cost[name]),
                 "won": _amounts(revenue[name]),
@@ -132,17 +153,24 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
     """What each department owes the other: qualified leads from marketing, leads worked in time from sales."""
     leads, held, clocks = tables.LEADS.c, tables.ASSIGNMENTS.c, tables.CLOCKS.c
     received, qualified, accepted = connection.execute(
-        sa.select(sa.func.count(), sa.func.count(leads.mql_ms), sa.func.count(leads.sal_ms))
-        .where(leads.status.is_not(None), *window.holds(leads.submitted_ms, leads.campaign))
+        sa.select(sa.func.count(), sa.func.count(leads.mql_ms), sa.func.count(leads.sal_ms)).where(
+            leads.status.is_not(None), *window.holds(leads.submitted_ms, leads.campaign)
+        )
     ).one()
     offered = connection.execute(
         sa.select(held.rep_id, held.from_ms, held.answered_ms, held.accepted)
         .select_from(tables.ASSIGNMENTS.join(tables.LEADS, held.lead_id == leads.lead_id))
         .where(*window.holds(held.from_ms, leads.campaign))
     ).all()
-    kept: Counter[str] = Counter(dict(connection.execute(
-        sa.select(clocks.state, sa.func.count()).where(*Window(window.since, window.until).holds(clocks.at_ms, None)).group_by(clocks.state)
-    ).all()))
+    kept: Counter[str] = Counter(
+        dict(
+            connection.execute(
+                sa.select(clocks.state, sa.func.count())
+                .where(*Window(window.since, window.until).holds(clocks.at_ms, None))
+                .group_by(clocks.state)
+            ).all()
+        )
+    )
     decided = kept["met"] + kept["breached"]
     by_rep: dict[str, list[Any]] = defaultdict(list)
     for row in offered:
@@ -152,7 +180,12 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
         "sales": {
             "accepted": accepted,
             "accepted_share": _share(accepted, qualified),
-            "clocks": {"met": kept["met"], "breached": kept["breached"], "running": kept["running"], "met_share": _share(kept["met"], decided)},
+            "clocks": {
+                "met": kept["met"],
+                "breached": kept["breached"],
+                "running": kept["running"],
+                "met_share": _share(kept["met"], decided),
+            },
             **_response(offered),
         },
         "reps": [{"rep": rep, **_response(rows)} for rep, rows in sorted(by_rep.items())],

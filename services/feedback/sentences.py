@@ -90,7 +90,9 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     scoring.LeadQualified: lambda e: f"qualified by the rule {e.rule}: {e.because}",
     scoring.LeadNurtured: lambda e: f"nurtured by the rule {e.rule}: {e.because}",
     scoring.LeadDisqualified: lambda e: f"disqualified by the rule {e.rule}: {e.because}",
-    routing.LeadRouted: lambda e: f"routed to {getattr(e.ask, 'pool_id', None) or e.ask.rep_id} by the rule {e.rule}: {e.because}",
+    routing.LeadRouted: lambda e: (
+        f"routed to {getattr(e.ask, 'pool_id', None) or e.ask.rep_id} by the rule {e.rule}: {e.because}"
+    ),
     routing.LeadAssigned: lambda e: f"assigned to {e.rep_id}: {e.because}",
     routing.LeadQueued: lambda e: f"queued: {e.because}",
     routing.AssignmentWithdrawn: lambda e: f"withdrawn: {e.because}",
@@ -99,13 +101,17 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     desk.LeadRejected: lambda e: f"{_who(e.by)} rejected it: {e.reason}",
     desk.ContactAttempted: lambda e: f"{_who(e.by)} tried to reach the person by {e.channel}: {e.disposition}",
     desk.LeadConnected: lambda e: f"{_who(e.by)} reached the person by {e.channel}",
-    desk.MeetingRecorded: lambda e: f"{_who(e.by)}: meeting {e.outcome.value.replace('_', '-')}"
-    + (f" for {_at(e.meeting_at)}" if e.meeting_at else ""),
+    desk.MeetingRecorded: lambda e: (
+        f"{_who(e.by)}: meeting {e.outcome.value.replace('_', '-')}"
+        + (f" for {_at(e.meeting_at)}" if e.meeting_at else "")
+    ),
     desk.NoteAdded: lambda e: f"{_who(e.by)} wrote a note",
     desk.NextStepSet: lambda e: f"{_who(e.by)} set the next step for {_at(e.due_at)}",
     desk.OpportunityOpened: lambda e: f"{_who(e.by)} opened an opportunity{_money(e.amount)}",
     desk.LeadHandedOver: lambda e: f"{_who(e.by)} handed it over to the role {e.to_role}{_given(e.reason)}",
-    desk.LeadReturned: lambda e: f"{_who(e.by)} {'rejected it' if e.rejected else 'gave it back to marketing'}: {e.reason}",
+    desk.LeadReturned: lambda e: (
+        f"{_who(e.by)} {'rejected it' if e.rejected else 'gave it back to marketing'}: {e.reason}"
+    ),
     desk.ReassignmentOrdered: lambda e: f"{_who(e.by)} ordered it to {e.to or 'be given to another rep'}: {e.reason}",
     desk.ActionUndone: lambda e: f"{_who(e.by)} took the last action back",
     desk.LeadWon: lambda e: f"{_who(e.by)} won it{_money(e.amount)}",
@@ -118,8 +124,9 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     sla.ClockResumed: lambda e: f"the clock {e.clock} runs on until {_at(e.deadline_at)}: {e.because}",
     sla.ClockCancelled: lambda e: f"the clock {e.clock} was cancelled: {e.because}",
     sla.ClockCorrected: lambda e: f"the breach of {e.clock} was taken back: {e.because}",
-    recycling.LeadRecycled: lambda e: f"sleeps in {e.stream}"
-    + (f" until {_at(e.wakes_at)}" if e.wakes_at else "") + f": {e.because}",
+    recycling.LeadRecycled: lambda e: (
+        f"sleeps in {e.stream}" + (f" until {_at(e.wakes_at)}" if e.wakes_at else "") + f": {e.because}"
+    ),
     recycling.LeadReactivated: _woken,
     recycling.LeadRetired: lambda e: f"retired: {e.because}",
 }

@@ -35,7 +35,9 @@ def whence(given: str | None, from_beginning: bool) -> Vector | None:
         raise Problem(400, "Not an event id", f"Last-Event-ID: {error}.") from error
 
 
-async def status_changes(runner: ProjectionRunner, settings: Settings, since: Vector | None) -> AsyncIterator[Sequence[ServerSent]]:
+async def status_changes(
+    runner: ProjectionRunner, settings: Settings, since: Vector | None
+) -> AsyncIterator[Sequence[ServerSent]]:
     """Status changes after `since`, then every one as it is committed. The first item tells the client where it is."""
     changes = runner.changes()
     try:
@@ -80,7 +82,9 @@ def _told(changed: Changed, told: Vector, partitions: int) -> tuple[Vector, list
     return told, rows
 
 
-async def _missed(runner: ProjectionRunner, told: Vector, upto: Vector) -> AsyncIterator[tuple[Vector, list[ServerSent]]]:
+async def _missed(
+    runner: ProjectionRunner, told: Vector, upto: Vector
+) -> AsyncIterator[tuple[Vector, list[ServerSent]]]:
     """What is in the table after `told` and before `upto`: each partition in its order, a page of them in the order of time."""
     while rows := await runner.read(partial(_page, told=told, upto=upto)):
         sent = []

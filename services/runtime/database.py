@@ -133,20 +133,31 @@ class Database:
     def _engine(self, *, pool_size: int, reading: bool = False) -> sa.Engine:
         if self.is_sqlite:
             engine = sa.create_engine(
-                self._url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
+                self._url,
+                pool_size=pool_size,
+                max_overflow=0,
+                connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
             )
             synchronous = "FULL" if self._durable else "NORMAL"
 
             @sa.event.listens_for(engine, "connect")
             def _prepare(connection: Any, _: Any) -> None:
                 connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
-                for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "cache_size=-16384"):
+                for pragma in (
+                    "journal_mode=WAL",
+                    f"synchronous={synchronous}",
+                    "foreign_keys=ON",
+                    "cache_size=-16384",
+                ):
                     connection.execute(f"PRAGMA {pragma}")
 
             return engine
         options = f"-c search_path={self.place} -c synchronous_commit={'on' if self._durable else 'off'}"
         return sa.create_engine(
-            self._url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True,
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
             isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
             connect_args={"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": _SILENCE_MS, "options": options},
         )
@@ -206,11 +217,15 @@ def _url(url: str, place: str) -> URL:
     try:
         parsed = make_url(url)
     except sa.exc.ArgumentError as error:
-        raise DatabaseRefused(f"LEADLOOP_DATABASE_URL is no database URL ({error}): write sqlite:///FILE or postgresql://...") from None
+        raise DatabaseRefused(
+            f"LEADLOOP_DATABASE_URL is no database URL ({error}): write sqlite:///FILE or postgresql://..."
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise DatabaseRefused("LEADLOOP_DATABASE_URL names a SQLite database in memory, which forgets: name a file")
         return parsed.set(database=str(Path(parsed.database).with_name(f"{place}.sqlite")))
     if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
-    raise DatabaseRefused(f"LEADLOOP_DATABASE_URL names {parsed.get_backend_name()}: leadloop uses sqlite or postgresql")
+    raise DatabaseRefused(
+        f"LEADLOOP_DATABASE_URL names {parsed.get_backend_name()}: leadloop uses sqlite or postgresql"
+    )

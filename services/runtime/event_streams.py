@@ -44,7 +44,8 @@ def event_stream(
     """Answer with the events of `batches` (an async generator) until the client leaves or the service stops."""
     stopping: asyncio.Event = request.app.state.stopping
     return StreamingResponse(
-        _lines(batches, stopping, keep_alive_seconds), media_type="text/event-stream",
+        _lines(batches, stopping, keep_alive_seconds),
+        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -56,7 +57,9 @@ async def _lines(batches: Any, stopping: asyncio.Event, keep_alive_seconds: floa
         coming = asyncio.ensure_future(anext(batches))
         try:
             while not stopping.is_set():
-                done, _ = await asyncio.wait({coming, stop}, timeout=keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    {coming, stop}, timeout=keep_alive_seconds, return_when=asyncio.FIRST_COMPLETED
+                )
                 if coming in done:
                     try:
                         batch: Sequence[ServerSent] = coming.result()

@@ -36,7 +36,9 @@ class Follower:
         """begin: for every partition of the topics, the offset of the first record to take."""
         self._settings, self._begin = settings, dict(begin)
         self._names = {settings.topic(t): t.name for t in topics}
-        self._partitions = {(t.name, p): TopicPartition(settings.topic(t), p) for t in topics for p in range(settings.partitions_of(t))}
+        self._partitions = {
+            (t.name, p): TopicPartition(settings.topic(t), p) for t in topics for p in range(settings.partitions_of(t))
+        }
         self._proved_at = time.monotonic()
 
     async def __aenter__(self) -> Follower:
@@ -53,7 +55,9 @@ class Follower:
             raise
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for client in (self._consumer, self._asker):
             await let_go(client)
 
@@ -70,8 +74,13 @@ class Follower:
         self._proved_at = time.monotonic()
         return [
             Record(
-                self._names[partition.topic], partition.partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC),
-                r.key, r.value, r.headers,
+                self._names[partition.topic],
+                partition.partition,
+                r.offset,
+                datetime.fromtimestamp(r.timestamp / 1000, UTC),
+                r.key,
+                r.value,
+                r.headers,
             )
             for partition, records in fetched.items()
             for r in records
@@ -92,6 +101,9 @@ class Follower:
 
     def _client(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest",
-            max_partition_fetch_bytes=_FETCH_BYTES, client_id=f"{self._settings.namespace}.tail",
+            bootstrap_servers=self._settings.bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            client_id=f"{self._settings.namespace}.tail",
         )

@@ -31,7 +31,16 @@ from services.runtime.problems import Problem, Request, document, of_validation
 from services.runtime.settings import Settings
 
 __all__ = [
-    "BODY_LIMIT", "PortTaken", "Problem", "Request", "ServerSent", "create_app", "event_stream", "last_event_id", "serve", "trace_of",
+    "BODY_LIMIT",
+    "PortTaken",
+    "Problem",
+    "Request",
+    "ServerSent",
+    "create_app",
+    "event_stream",
+    "last_event_id",
+    "serve",
+    "trace_of",
 ]
 
 log = structlog.get_logger(__name__)
@@ -39,6 +48,8 @@ log = structlog.get_logger(__name__)
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request's body; a larger one is refused before it has been read."""
 _STREAMS_END_WITHIN_SECONDS = 3
+_READ_OUT_LIMIT = 16 * BODY_LIMIT
+_READ_OUT_SECONDS = 3
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _UNKNOWN = "(unknown)"
 
@@ -48,7 +59,13 @@ class PortTaken(OSError):
 
 
 def create_app(
-    title: str, settings: Settings, health: Health, *, token_required: bool = True, open_paths: tuple[str, ...] = (), description: str = "",
+    title: str,
+    settings: Settings,
+    health: Health,
+    *,
+    token_required: bool = True,
+    open_paths: tuple[str, ...] = (),
+    description: str = "",
 ) -> FastAPI:
     """A FastAPI app as every service has it.
 
@@ -109,11 +126,16 @@ async def _invalid(request: HttpRequest, error: Exception) -> Response:
 
 
 async def _away(request: HttpRequest, error: Exception) -> Response:
-    return _answer(request, Problem(503, "Not confirmed", f"{str(error)[:1].upper()}{str(error)[1:]}.", headers={"Retry-After": "1"}))
+    return _answer(
+        request,
+        Problem(503, "Not confirmed", f"{str(error)[:1].upper()}{str(error)[1:]}.", headers={"Retry-After": "1"}),
+    )
 
 
 async def _too_slow(request: HttpRequest, error: Exception) -> Response:
-    detail = str(error) or "The service is behind the log and did not catch up in time: send the same again in a moment."
+    detail = (
+        str(error) or "The service is behind the log and did not catch up in time: send the same again in a moment."
+    )
     return _answer(request, Problem(503, "Not ready", detail, headers={"Retry-After": "1"}))
 
 
@@ -124,13 +146,19 @@ async def _refused(request: HttpRequest, error: Exception) -> Response:
         problem = Problem(404, "Not found", f"There is nothing at {path}; GET /openapi.json lists what there is.")
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        problem = Problem(405, "Method not allowed", f"{path} does not take {method}; it takes {allowed}.", headers=error.headers)
+        problem = Problem(
+            405, "Method not allowed", f"{path} does not take {method}; it takes {allowed}.", headers=error.headers
+        )
     elif error.status_code == 400 and isinstance(error.__cause__, UnicodeDecodeError):
         problem = Problem(
-            400, "The body is no UTF-8", f"The body is no UTF-8 text at byte {error.__cause__.start}; encode it as UTF-8 and send it again."
+            400,
+            "The body is no UTF-8",
+            f"The body is no UTF-8 text at byte {error.__cause__.start}; encode it as UTF-8 and send it again.",
         )
     elif error.status_code == 400:
-        problem = Problem(400, "The body cannot be read", f"The body cannot be read: {error.detail}; correct it and send it again.")
+        problem = Problem(
+            400, "The body cannot be read", f"The body cannot be read: {error.detail}; correct it and send it again."
+        )
     else:
         title = "The body is too large" if error.status_code == 413 else "Refused"
         problem = Problem(error.status_code, title, str(error.detail), headers=error.headers)
@@ -141,7 +169,9 @@ class _BodyTooLarge(HTTPException):
     """Raised while a body is being read; FastAPI lets exceptions of this kind through its parsing."""
 
     def __init__(self) -> None:
-        super().__init__(413, f"The body is larger than {BODY_LIMIT} bytes; send less at once.", {"Connection": "close"})
+        super().__init__(
+            413, f"The body is larger than {BODY_LIMIT} bytes; send less at once.", {"Connection": "close"}
+        )
 
 
 # ------------------------------------------------------------------ the edge
@@ -167,6 +197,8 @@ class _Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == 413:
+                    await _read_out(receive)
                 MutableHeaders(scope=message)["traceparent"] = traceparent
                 _measure(scope, status, began)
             await send(message)
@@ -188,11 +220,17 @@ class _Edge:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         path: str = scope["path"]
-        if self._token is not None and (path == "/v1" or path.startswith("/v1/")) and not path.startswith(self._open_paths or ("\0",)):
+        if (
+            self._token is not None
+            and (path == "/v1" or path.startswith("/v1/"))
+            and not path.startswith(self._open_paths or ("\0",))
+        ):
             cookies = HttpRequest(scope).cookies
             if not admitted(scope["method"], headers, cookies, self._token):
                 return Problem(
-                    401, "Who are you?", "This door needs the header `Authorization: Bearer <token>` with the installation's token.",
+                    401,
+                    "Who are you?",
+                    "This door needs the header `Authorization: Bearer <token>` with the installation's token.",
                     headers={"WWW-Authenticate": 'Bearer realm="leadloop"'},
                 )
         length = headers.get("content-length", "0")
@@ -200,6 +238,18 @@ class _Edge:
             too_large = _BodyTooLarge()
             return Problem(413, "The body is too large", too_large.detail, headers=too_large.headers)
         return None
+
+
+async def _read_out(receive: Receive) -> None:
+    """Let the client finish writing what is refused: one that still writes sees a reset connection and not our answer."""
+    read = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_READ_OUT_SECONDS):
+            while read <= _READ_OUT_LIMIT:
+                message = await receive()
+                read += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def _begun() -> str:
@@ -248,14 +298,20 @@ async def serve(app: FastAPI, host: str, port: int) -> AsyncIterator[int]:
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_keep_alive=75,
-        timeout_graceful_shutdown=_STREAMS_END_WITHIN_SECONDS, ws_ping_interval=None,
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_STREAMS_END_WITHIN_SECONDS,
+        ws_ping_interval=None,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)  # uvicorn has nothing to await for its start
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers nothing to await
+            await asyncio.sleep(0.005)
         if task.done():
             task.result()
             raise RuntimeError("the HTTP server ended while it was starting; its log says why")
@@ -277,10 +333,12 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        why = "another program listens there" if error.errno == errno.EADDRINUSE else str(error.strerror or error).lower()
+        why = (
+            "another program listens there" if error.errno == errno.EADDRINUSE else str(error.strerror or error).lower()
+        )
         raise PortTaken(
-            error.errno, f"cannot listen on {host}:{port} ({why}): end that program, or choose another port with LEADLOOP_PORT (0: a free one)"
+            error.errno,
+            f"cannot listen on {host}:{port} ({why}): end that program, or choose another port with LEADLOOP_PORT (0: a free one)",
         ) from error
     listener.setblocking(False)
     return listener
-

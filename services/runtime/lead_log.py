@@ -48,7 +48,9 @@ def decode_memory(raw: bytes) -> LeadMemory:
     return _decoder.decode(raw)
 
 
-def read_lead(memory: LeadMemory, record: Record, envelope: Envelope, event: Event | None) -> tuple[LeadMemory, Effect | None]:
+def read_lead(
+    memory: LeadMemory, record: Record, envelope: Envelope, event: Event | None
+) -> tuple[LeadMemory, Effect | None]:
     """The memory after `record`, and what the event does at its position.
 
     None: a repetition, a timer, or what is addressed to one processor only; it has no effect for a reader. `event` may be

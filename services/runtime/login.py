@@ -70,7 +70,11 @@ def add_login(app: FastAPI, settings: Settings) -> None:
 def _welcome(request: Request, settings: Settings, to: str) -> Response:
     answer = RedirectResponse(to, status_code=303)
     answer.set_cookie(
-        COOKIE, session_of(settings.token), max_age=30 * 24 * 3600, httponly=True, samesite="strict",
+        COOKIE,
+        session_of(settings.token),
+        max_age=30 * 24 * 3600,
+        httponly=True,
+        samesite="strict",
         secure=request.url.scheme == "https",
     )
     return answer

@@ -22,7 +22,9 @@ class Request(BaseModel):
 class Problem(Exception):
     """A request that is answered by a problem document. `extra` becomes further members of the document."""
 
-    def __init__(self, status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
+    def __init__(
+        self, status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
         self.status, self.title, self.detail = status, title, detail
         self.headers, self.extra = dict(headers or {}), extra
@@ -31,8 +33,13 @@ class Problem(Exception):
 def document(problem: Problem, *, instance: str, trace_id: str) -> Response:
     """The HTTP answer to a problem."""
     content = {
-        "type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail,
-        "instance": instance, "trace_id": trace_id, **problem.extra,
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+        "trace_id": trace_id,
+        **problem.extra,
     }
     return Response(orjson.dumps(content, default=str), problem.status, problem.headers, MEDIA_TYPE)
 
@@ -43,7 +50,9 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     if first["type"] == "json_invalid":
         place = f" at character {first['loc'][1]}" if len(first["loc"]) > 1 else ""
         why = first.get("ctx", {}).get("error", "it cannot be read")
-        return Problem(400, "The body is no JSON", f"The body is no JSON: {why}{place}; correct it there and send it again.")
+        return Problem(
+            400, "The body is no JSON", f"The body is no JSON: {why}{place}; correct it there and send it again."
+        )
     sentences = [{"field": _field(e["loc"]), "message": _sentence(e)} for e in errors[:_MOST_ERRORS_SHOWN]]
     more = f" There are {len(errors) - 1} more." if len(errors) > 1 else ""
     return Problem(422, "The request does not hold what it must", sentences[0]["message"] + more, errors=sentences)
@@ -72,8 +81,8 @@ _REMEDIES = {
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
-    "decimal_parsing": "must be a decimal number such as \"12.00\"",
-    "decimal_type": "must be a decimal number such as \"12.00\"",
+    "decimal_parsing": 'must be a decimal number such as "12.00"',
+    "decimal_type": 'must be a decimal number such as "12.00"',
     "decimal_max_digits": "has too many digits; it takes at most {max_digits}",
     "decimal_max_places": "has too many decimal places; it takes at most {decimal_places}",
     "finite_number": "must be a finite number",

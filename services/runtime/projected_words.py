@@ -44,8 +44,12 @@ class Herald:
     async def __aenter__(self) -> Herald:
         """Connect. Raises KafkaError if no broker answers."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers, acks="all", enable_idempotence=True, linger_ms=0,
-            max_batch_size=BATCH_BYTES, max_request_size=BATCH_BYTES + 100_000,
+            bootstrap_servers=self._settings.bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=BATCH_BYTES + 100_000,
             client_id=f"{self._settings.namespace}.{self._service}",
         )
         try:
@@ -81,7 +85,9 @@ class Herald:
             time=said.at,
             subject=key,
             correlation_id=cause.correlation_id if cause is not None else said.event_id,
-            traceparent=child_trace(cause.traceparent, said.event_id) if cause is not None else new_trace(said.event_id),
+            traceparent=child_trace(cause.traceparent, said.event_id)
+            if cause is not None
+            else new_trace(said.event_id),
             writer=self._writer,
             causation_id=cause.event_id if cause is not None else None,
         )

@@ -33,7 +33,16 @@ from services.runtime.projected_words import Announcement, Herald
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, incarnations, partition_of
 
-__all__ = ["Announcement", "Behind", "Changed", "Incoming", "Projection", "ProjectionRunner", "Surroundings", "TooManyDeadLetters"]
+__all__ = [
+    "Announcement",
+    "Behind",
+    "Changed",
+    "Incoming",
+    "Projection",
+    "ProjectionRunner",
+    "Surroundings",
+    "TooManyDeadLetters",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -123,9 +132,11 @@ class Projection(Protocol):
     @property
     def name(self) -> str:
         """Also what its file or schema is called."""
+
     @property
     def version(self) -> int:
         """To be raised when `apply` means something else by the same tables: they are then built anew."""
+
     @property
     def topics(self) -> tuple[Topic, ...]: ...
     @property
@@ -138,7 +149,8 @@ class Projection(Protocol):
 
 
 positions_table = sa.Table(
-    "positions", sa.MetaData(),
+    "positions",
+    sa.MetaData(),
     sa.Column("topic", sa.Text, primary_key=True),
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("incarnation", sa.Text, nullable=False),
@@ -146,7 +158,9 @@ positions_table = sa.Table(
 )
 _MOVE = (
     sa.update(positions_table)
-    .where(positions_table.c.topic == sa.bindparam("of_topic"), positions_table.c.partition == sa.bindparam("of_partition"))
+    .where(
+        positions_table.c.topic == sa.bindparam("of_topic"), positions_table.c.partition == sa.bindparam("of_partition")
+    )
     .values(next=sa.bindparam("to"))
 )
 
@@ -174,8 +188,11 @@ class ProjectionRunner:
         self._settings, self._health = running.settings, running.health
         self._by_name = {t.name: t for t in projection.topics}
         self.database = Database(
-            self._settings.database(projection.name), f"{self._settings.namespace}_{projection.name}", projection.version,
-            _with_positions(projection.metadata), durable=False,
+            self._settings.database(projection.name),
+            f"{self._settings.namespace}_{projection.name}",
+            projection.version,
+            _with_positions(projection.metadata),
+            durable=False,
         )
         self._reached: dict[Place, int] = {}
         self._waiters: dict[Place, list[tuple[int, asyncio.Future[None]]]] = {}
@@ -292,7 +309,10 @@ class ProjectionRunner:
             began = time.monotonic()
             try:
                 await self._follow()
-            except (Exception, asyncio.CancelledError) as error:  # whatever it is: nothing was acknowledged, it is tried again
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # whatever it is: nothing was acknowledged, it is tried again
                 if self._leaving:
                     raise
                 failures = failures + 1 if time.monotonic() - began < 30 else 1
@@ -315,7 +335,9 @@ class ProjectionRunner:
                 because = f"{type(error).__name__} while reading the log; the log of this service has the details"
                 log.exception("projection_failed", projection=name)
         log.warning("projection_waits", projection=name, because=because, error=type(error).__name__)
-        self._health.say(self._part, ok=False, because=f"{because}; nothing is acknowledged meanwhile, it is tried again")
+        self._health.say(
+            self._part, ok=False, because=f"{because}; nothing is acknowledged meanwhile, it is tried again"
+        )
 
     async def _follow(self) -> None:
         """Read from the database's positions on, for ever. Raises whatever stops it."""
@@ -348,7 +370,9 @@ class ProjectionRunner:
         """Take up the positions; a topic that was made anew makes the rows worthless."""
 
         def stored(connection: sa.Connection) -> list[tuple[str, int, str, int]]:
-            return [(r.topic, r.partition, r.incarnation, r.next) for r in connection.execute(sa.select(positions_table))]
+            return [
+                (r.topic, r.partition, r.incarnation, r.next) for r in connection.execute(sa.select(positions_table))
+            ]
 
         rows = await self.database.read(stored)
         if any(known.get(topic) != incarnation for topic, _, incarnation, _ in rows):
@@ -357,7 +381,8 @@ class ProjectionRunner:
             rows = []
         begin = {(t.name, p): 0 for t in self.projection.topics for p in range(self._settings.partitions_of(t))}
         missing = [
-            {"topic": t, "partition": p, "incarnation": known[t], "next": 0} for t, p in begin.keys() - {(r[0], r[1]) for r in rows}
+            {"topic": t, "partition": p, "incarnation": known[t], "next": 0}
+            for t, p in begin.keys() - {(r[0], r[1]) for r in rows}
         ]
         if missing:
             await self.database.write(lambda connection: connection.execute(sa.insert(positions_table), missing))
@@ -391,10 +416,13 @@ class ProjectionRunner:
     ) -> tuple[sa.Connection, list[Incoming], Sequence[Announcement]]:
         connection = self.database.begin()
         try:
-            stored = {(r.topic, r.partition): r.next for r in connection.execute(sa.select(positions_table).with_for_update())}
+            stored = {
+                (r.topic, r.partition): r.next for r in connection.execute(sa.select(positions_table).with_for_update())
+            }
             fresh = [  # another process with the same database may have been here; and a commit may have gone through unseen
                 Incoming(r, self._by_name[r.topic], self.incarnations[r.topic])
-                for r in records if r.offset >= stored[r.topic, r.partition]
+                for r in records
+                if r.offset >= stored[r.topic, r.partition]
             ]
             announcements = self.projection.apply(connection, fresh) if fresh else ()
             self._demand_readable(fresh, announcements)

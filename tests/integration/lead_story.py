@@ -63,28 +63,73 @@ class Story:
         return await self.says(submitted(lead=self.lead, at=datetime.now(UTC), **said))
 
     async def scored(self, score: str = "45", grade: str = "B2") -> Effect:
-        return await self.says(scoring.LeadScored.model_validate(
-            {"lead_id": self.lead, "score": score, "fit": score, "engagement": "0", "grade": grade, **_AGREED,
-             "contributions": [{"part": "fit", "rule": "size", "points": score, "because": "the company has at least 50 people"}]}
-        ))
+        return await self.says(
+            scoring.LeadScored.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "score": score,
+                    "fit": score,
+                    "engagement": "0",
+                    "grade": grade,
+                    **_AGREED,
+                    "contributions": [
+                        {
+                            "part": "fit",
+                            "rule": "size",
+                            "points": score,
+                            "because": "the company has at least 50 people",
+                        }
+                    ],
+                }
+            )
+        )
 
     async def judged(self, verdict: type[scoring.Verdict] = scoring.LeadQualified) -> Effect:
-        return await self.says(verdict.model_validate(
-            {"lead_id": self.lead, "judged_at": self.life.submitted, "rule": "hand-raiser", "because": "asked for a demo", "score": "45",
-             "grade": "B2", **_AGREED}
-        ))
+        return await self.says(
+            verdict.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "judged_at": self.life.submitted,
+                    "rule": "hand-raiser",
+                    "because": "asked for a demo",
+                    "score": "45",
+                    "grade": "B2",
+                    **_AGREED,
+                }
+            )
+        )
 
     async def routed(self) -> Effect:
-        return await self.says(routing.LeadRouted.model_validate(
-            {"lead_id": self.lead, "epoch": self.life.epoch, "request_id": f"{self.lead}.{self.life.epoch}", "team_id": "sales",
-             "ask": {"kind": "pool", "pool_id": "inbound"}, "rule": "everyone", "because": "every lead goes to inbound", **_AGREED}
-        ))
+        return await self.says(
+            routing.LeadRouted.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "epoch": self.life.epoch,
+                    "request_id": f"{self.lead}.{self.life.epoch}",
+                    "team_id": "sales",
+                    "ask": {"kind": "pool", "pool_id": "inbound"},
+                    "rule": "everyone",
+                    "because": "every lead goes to inbound",
+                    **_AGREED,
+                }
+            )
+        )
 
     async def assigned(self, rep: str = "anna", request: str | None = None) -> Effect:
-        return await self.says(routing.LeadAssigned.model_validate(
-            {"lead_id": self.lead, "request_id": request or self.life.offer, "team_id": "sales", "pool_id": "inbound", "rep_id": rep,
-             "number": 1, "because": "the next in turn", **_AGREED}
-        ))
+        return await self.says(
+            routing.LeadAssigned.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "request_id": request or self.life.offer,
+                    "team_id": "sales",
+                    "pool_id": "inbound",
+                    "rep_id": rep,
+                    "number": 1,
+                    "because": "the next in turn",
+                    **_AGREED,
+                }
+            )
+        )
 
     async def reaches(self, rep: str = "anna", **submission: Any) -> None:
         """From a submission, or from waiting, to a rep."""
@@ -96,10 +141,16 @@ class Story:
         await self.assigned(rep)
 
     async def acts(self, action: Callable[..., Event], event_id: str | None = None, **said: Any) -> Effect:
-        return await self.says(action(
-            lead_id=self.lead, assignment_id=said.pop("assignment_id", self.life.offer or self.life.last_offer),
-            by=ByRep(rep_id=said.pop("rep", "anna")), occurred_at=datetime.now(UTC), **said,
-        ), event_id)
+        return await self.says(
+            action(
+                lead_id=self.lead,
+                assignment_id=said.pop("assignment_id", self.life.offer or self.life.last_offer),
+                by=ByRep(rep_id=said.pop("rep", "anna")),
+                occurred_at=datetime.now(UTC),
+                **said,
+            ),
+            event_id,
+        )
 
     async def accepts(self) -> Effect:
         return await self.acts(desk.LeadAccepted)
@@ -114,15 +165,39 @@ class Story:
         return await self.acts(desk.LeadWon, amount={"amount": amount, "currency": "EUR"})
 
     async def recycled(self, reason: str = "no_budget") -> Effect:
-        return await self.says(recycling.LeadRecycled.model_validate(
-            {"lead_id": self.lead, "epoch": self.life.epoch, "reason": reason, "stream": "budget", "wakes_at": None,
-             "because": "no budget now", **_AGREED}
-        ))
+        return await self.says(
+            recycling.LeadRecycled.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "epoch": self.life.epoch,
+                    "reason": reason,
+                    "stream": "budget",
+                    "wakes_at": None,
+                    "because": "no budget now",
+                    **_AGREED,
+                }
+            )
+        )
 
     async def clock(self, event: type[sla.ClockEvent], **said: Any) -> Effect:
         now = datetime.now(UTC)
-        return await self.says(event.model_validate(
-            {"lead_id": self.lead, "clock_id": f"first-response/{self.life.offer}", "clock": "first-response", "team_id": "sales",
-             "assignment_id": self.life.offer or self.life.last_offer, "rep_id": "anna", "started_at": now, "deadline_at": now, "met_at": now,
-             "met_by": "x", "calendar": "always", "because": "assigned", **_AGREED, **said}
-        ))
+        return await self.says(
+            event.model_validate(
+                {
+                    "lead_id": self.lead,
+                    "clock_id": f"first-response/{self.life.offer}",
+                    "clock": "first-response",
+                    "team_id": "sales",
+                    "assignment_id": self.life.offer or self.life.last_offer,
+                    "rep_id": "anna",
+                    "started_at": now,
+                    "deadline_at": now,
+                    "met_at": now,
+                    "met_by": "x",
+                    "calendar": "always",
+                    "because": "assigned",
+                    **_AGREED,
+                    **said,
+                }
+            )
+        )

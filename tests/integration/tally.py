@@ -22,12 +22,15 @@ from services.runtime.settings import Settings
 
 METADATA = sa.MetaData()
 READ = sa.Table(
-    "read", METADATA,
+    "read",
+    METADATA,
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("position", sa.BigInteger, primary_key=True),
     sa.Column("lead_id", sa.Text, nullable=False),
 )
-COUNTS = sa.Table("counts", METADATA, sa.Column("lead_id", sa.Text, primary_key=True), sa.Column("n", sa.Integer, nullable=False))
+COUNTS = sa.Table(
+    "counts", METADATA, sa.Column("lead_id", sa.Text, primary_key=True), sa.Column("n", sa.Integer, nullable=False)
+)
 
 
 @dataclass
@@ -47,20 +50,39 @@ class Tally:
             event = incoming.event
             if not isinstance(event, LeadSubmitted):
                 continue
-            row = {"partition": incoming.record.partition, "position": incoming.record.offset, "lead_id": str(event.lead_id)}
+            row = {
+                "partition": incoming.record.partition,
+                "position": incoming.record.offset,
+                "lead_id": str(event.lead_id),
+            }
             connection.execute(sa.insert(READ), row)
-            added = connection.execute(sa.update(COUNTS).where(COUNTS.c.lead_id == event.lead_id).values(n=COUNTS.c.n + 1))
+            added = connection.execute(
+                sa.update(COUNTS).where(COUNTS.c.lead_id == event.lead_id).values(n=COUNTS.c.n + 1)
+            )
             if added.rowcount == 0:
                 connection.execute(sa.insert(COUNTS), {"lead_id": str(event.lead_id), "n": 1})
-            said.append(Announcement(status_of(event, incoming), EventId(incoming.place), incoming.record.at, incoming.envelope))
+            said.append(
+                Announcement(status_of(event, incoming), EventId(incoming.place), incoming.record.at, incoming.envelope)
+            )
         return said
 
 
 def status_of(event: LeadSubmitted, incoming: Incoming) -> LeadStatusChanged:
     return LeadStatusChanged(
-        lead_id=event.lead_id, lead_status=LeadStatus.NEW, previous_status=None, lifecycle_stage=LifecycleStage.LEAD, cycle=1, grade=None,
-        score=None, owner=None, team_id=None, reason=None, because="it was counted", changed_at=incoming.record.at,  # type: ignore[arg-type]
-        changed_by=incoming.envelope.event_id, position=incoming.record.offset,
+        lead_id=event.lead_id,
+        lead_status=LeadStatus.NEW,
+        previous_status=None,
+        lifecycle_stage=LifecycleStage.LEAD,
+        cycle=1,
+        grade=None,
+        score=None,
+        owner=None,
+        team_id=None,
+        reason=None,
+        because="it was counted",
+        changed_at=incoming.record.at,  # type: ignore[arg-type]
+        changed_by=incoming.envelope.event_id,
+        position=incoming.record.offset,
     )
 
 
@@ -75,7 +97,12 @@ class Process:
 
 def settings_of(kafka: str, namespace: str, folder: Path, database_url: str | None) -> Settings:
     return Settings(
-        bootstrap_servers=kafka, secret=b"0123456789abcdef", token="token", data_dir=folder, namespace=namespace, partitions=4,
+        bootstrap_servers=kafka,
+        secret=b"0123456789abcdef",
+        token="token",
+        data_dir=folder,
+        namespace=namespace,
+        partitions=4,
         database_url=database_url,
     )
 

@@ -137,11 +137,22 @@ async def test_a_lead_is_where_its_log_says_with_its_whole_timeline(house: House
     await story.accepts()
     lead = await house.get(f"/v1/leads/{story.lead}")
     assert {k: lead[k] for k in ("lead_status", "lifecycle_stage", "cycle", "grade", "score", "owner", "campaign")} == {
-        "lead_status": "accepted", "lifecycle_stage": "sal", "cycle": 1, "grade": "B2", "score": "45", "owner": "anna", "campaign": "spring",
+        "lead_status": "accepted",
+        "lifecycle_stage": "sal",
+        "cycle": 1,
+        "grade": "B2",
+        "score": "45",
+        "owner": "anna",
+        "campaign": "spring",
     }
     told = await house.get(f"/v1/leads/{story.lead}/timeline")
     assert [e["type"] for e in told["events"]] == [
-        "LeadSubmitted", "LeadScored", "LeadQualified", "LeadRouted", "LeadAssigned", "LeadAccepted",
+        "LeadSubmitted",
+        "LeadScored",
+        "LeadQualified",
+        "LeadRouted",
+        "LeadAssigned",
+        "LeadAccepted",
     ]
     assert told["events"][2]["sentence"] == "qualified by the rule hand-raiser: asked for a demo"
     assert told["events"][5]["sentence"] == "anna accepted it"
@@ -158,7 +169,10 @@ async def test_void_events_are_marked_and_repetitions_are_not_there(house: House
     assert (await story.acts(desk.LeadWon, assignment_id=assignment)).value == "void"
     told = (await house.get(f"/v1/leads/{story.lead}/timeline"))["events"]
     assert [(e["type"], e["void"]) for e in told[4:]] == [
-        ("LeadAssigned", False), ("LeadAccepted", False), ("LeadRejected", False), ("LeadWon", True),
+        ("LeadAssigned", False),
+        ("LeadAccepted", False),
+        ("LeadRejected", False),
+        ("LeadWon", True),
     ]
     lead = await house.get(f"/v1/leads/{story.lead}")
     assert (lead["lead_status"], lead["owner"], lead["owed"]) == ("waiting", None, "a pool from routing")
@@ -170,7 +184,10 @@ async def again(story: Story) -> desk.LeadAccepted:
     from schemas.vocabulary import ByRep
 
     return desk.LeadAccepted(
-        lead_id=story.lead, assignment_id=story.life.offer, by=ByRep(rep_id="anna"), occurred_at=datetime.now(UTC)  # type: ignore[arg-type]
+        lead_id=story.lead,
+        assignment_id=story.life.offer,
+        by=ByRep(rep_id="anna"),
+        occurred_at=datetime.now(UTC),  # type: ignore[arg-type]
     )
 
 
@@ -228,7 +245,12 @@ async def test_the_stream_is_resumed_without_gap_or_repetition(house: House) -> 
     places = [(c["lead_id"], c["position"]) for _, c in seen + rest]
     assert len(set(places)) == len(places) == 6 * 4 + 1
     for story in stories:
-        assert [c["lead_status"] for _, c in seen + rest if c["lead_id"] == story.lead][:4] == ["new", "waiting", "assigned", "accepted"]
+        assert [c["lead_status"] for _, c in seen + rest if c["lead_id"] == story.lead][:4] == [
+            "new",
+            "waiting",
+            "assigned",
+            "accepted",
+        ]
 
 
 async def test_the_stream_is_resumed_after_the_ledger_was_built_anew(settings: Settings) -> None:
@@ -268,7 +290,11 @@ async def test_the_audit_counts_leads_letters_and_what_is_owed(house: House) -> 
     audit = await house.get("/v1/audit")
     numbers = {k: audit[k] for k in ("received", "by_status", "dead_lettered", "unaccounted", "double_assigned")}
     assert numbers == {
-        "received": 3, "by_status": {"new": 1, "nurtured": 1, "won": 1}, "dead_lettered": 0, "unaccounted": 0, "double_assigned": 0,
+        "received": 3,
+        "by_status": {"new": 1, "nurtured": 1, "won": 1},
+        "dead_lettered": 0,
+        "unaccounted": 0,
+        "double_assigned": 0,
     }
     assert audit["compared_records"] > 0
     assert audit["sentence"] == "3 in, 3 accounted for, none with two owners"
@@ -290,7 +316,8 @@ async def test_the_audit_finds_a_row_that_is_not_what_the_log_says(house: House)
     audit = await house.get("/v1/audit", deep=True)
     assert audit["unaccounted"] == 2
     assert {u["lead_id"]: u["because"] for u in audit["unaccounted_leads"]} == {
-        story.lead: "the ledger says won, the log says assigned", other.lead: "it is in the log and not in the ledger",
+        story.lead: "the ledger says won, the log says assigned",
+        other.lead: "it is in the log and not in the ledger",
     }
 
 
@@ -299,8 +326,15 @@ async def test_two_assignments_at_one_position_are_found(house: House) -> None:
     await story.reaches()
     await house.get("/v1/audit")
     second = {
-        "lead_id": story.lead, "from_position": 10**6, "assignment_id": "another", "rep_id": "ben", "team_id": "sales", "from_ms": 0,
-        "until_position": None, "answered_ms": None, "accepted": False,
+        "lead_id": story.lead,
+        "from_position": 10**6,
+        "assignment_id": "another",
+        "rep_id": "ben",
+        "team_id": "sales",
+        "from_ms": 0,
+        "until_position": None,
+        "answered_ms": None,
+        "accepted": False,
     }
     await house.runner.database.write(lambda c: c.execute(sa.insert(tables.ASSIGNMENTS), second))
     audit = await house.get("/v1/audit")
@@ -313,7 +347,12 @@ async def test_two_assignments_at_one_position_are_found(house: House) -> None:
 async def test_garbage_in_any_topic_is_one_dead_letter_each_and_the_rest_goes_on(house: House) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=house.settings.bootstrap_servers)
     await producer.start()
-    headers = [("ce_type", b"leadloop.LeadDreamt.v1"), ("ce_id", b"x"), ("ce_source", b"y"), ("ce_time", b"2026-01-01T00:00:00Z")]
+    headers = [
+        ("ce_type", b"leadloop.LeadDreamt.v1"),
+        ("ce_id", b"x"),
+        ("ce_source", b"y"),
+        ("ce_time", b"2026-01-01T00:00:00Z"),
+    ]
     for topic in (LEADS, TEAMS, PROFILES, ALERTS, DEAD_LETTERS):
         await producer.send_and_wait(house.settings.topic(topic), b"\xff\x00garbage", key=b"\xfe")
     await producer.send_and_wait(house.settings.topic(LEADS), b"{}", key=b"somebody", headers=headers)
@@ -339,7 +378,9 @@ async def test_a_dead_letter_holds_the_record_as_it_was(house: House) -> None:
 
     producer = AIOKafkaProducer(bootstrap_servers=house.settings.bootstrap_servers)
     await producer.start()
-    await producer.send_and_wait(house.settings.topic(LEADS), b"\xff\x00garbage", key=b"\xfe", headers=[("odd", b"\x01")])
+    await producer.send_and_wait(
+        house.settings.topic(LEADS), b"\xff\x00garbage", key=b"\xfe", headers=[("odd", b"\x01")]
+    )
     await producer.stop()
     await house.get("/v1/audit")
     consumer = AIOKafkaConsumer(bootstrap_servers=house.settings.bootstrap_servers)
@@ -376,7 +417,10 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     await undone.acts(desk.ActionUndone, action_id="a-mistake", assignment_id=undone.life.last_offer)
 
     campaign = {
-        "name": "Spring fair", "from": "2026-03-01", "to": "2026-03-31", "channel": "fair",
+        "name": "Spring fair",
+        "from": "2026-03-01",
+        "to": "2026-03-31",
+        "channel": "fair",
         "spend": [{"month": "2026-03", "amount": {"amount": "100.00", "currency": "EUR"}}],
     }
     put = await house.client.put("/v1/campaigns/spring", json=campaign)
@@ -384,9 +428,17 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert put.json()["spend"] == [{"month": "2026-03", "amount": {"amount": "100.00", "currency": "EUR"}}]
 
     rejections = await house.get("/v1/reports/rejections")
-    assert rejections["reasons"] == [{"reason": "no_budget", "kind": "rejected", "count": 1, "campaigns": {"spring": 1}}]
+    assert rejections["reasons"] == [
+        {"reason": "no_budget", "kind": "rejected", "count": 1, "campaigns": {"spring": 1}}
+    ]
     funnel = await house.get("/v1/reports/funnel")
-    assert [(s["stage"], s["leads"]) for s in funnel["stages"]] == [("lead", 3), ("mql", 3), ("sal", 1), ("sql", 1), ("customer", 1)]
+    assert [(s["stage"], s["leads"]) for s in funnel["stages"]] == [
+        ("lead", 3),
+        ("mql", 3),
+        ("sal", 1),
+        ("sql", 1),
+        ("customer", 1),
+    ]
     by_campaign = {c["campaign"]: c for c in (await house.get("/v1/reports/campaigns"))["campaigns"]}
     spring = by_campaign["spring"]
     assert (spring["leads"], spring["customers"], spring["turned_down"], spring["name"]) == (2, 1, 1, "Spring fair")
@@ -420,10 +472,22 @@ async def test_alerts_are_known_with_their_delivery(house: House) -> None:
     await story.reaches()
     said = {"recipient": "managers", "alert_id": "a1"}
     now = "2026-03-01T09:00:00Z"
-    await house.writers.write(alerting.AlertRequested.model_validate({
-        **said, "kind": "clock_breached", "lead_id": story.lead, "team_id": "sales", "rep_id": "anna", "assignment_id": None, "clock": None,
-        "deadline_at": None, "happened_at": now, "because": "the clock was breached",
-    }))
+    await house.writers.write(
+        alerting.AlertRequested.model_validate(
+            {
+                **said,
+                "kind": "clock_breached",
+                "lead_id": story.lead,
+                "team_id": "sales",
+                "rep_id": "anna",
+                "assignment_id": None,
+                "clock": None,
+                "deadline_at": None,
+                "happened_at": now,
+                "because": "the clock was breached",
+            }
+        )
+    )
     await house.writers.write(alerting.AlertSent.model_validate({**said, "attempts": 2, "sent_at": now}))
     await house.get("/v1/audit")
     rows = await house.runner.read(lambda c: c.execute(sa.select(tables.ALERTS)).all())

@@ -116,8 +116,12 @@ async def test_a_good_request_is_served(doors: Doors, client: httpx.AsyncClient)
     assert doors.orders == [Order.model_validate(ORDER)]
 
 
-@pytest.mark.parametrize("headers", [{"Authorization": ""}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}])
-async def test_without_the_token_nothing_is_read(doors: Doors, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": ""}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}]
+)
+async def test_without_the_token_nothing_is_read(
+    doors: Doors, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
     answer = await client.post("/v1/orders", content=b"{not even json", headers=headers)
     assert "Authorization: Bearer" in str(problem(answer, 401)["detail"])
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -173,7 +177,9 @@ async def test_a_broken_body_is_explained(client: httpx.AsyncClient, body: bytes
 
 
 async def test_a_body_over_the_limit_is_refused_by_its_announced_length(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/orders", content=b"x" * (2 * BODY_LIMIT), headers={"Content-Type": "application/json"})
+    answer = await client.post(
+        "/v1/orders", content=b"x" * (2 * BODY_LIMIT), headers={"Content-Type": "application/json"}
+    )
     assert str(BODY_LIMIT) in str(problem(answer, 413)["detail"])
 
 
@@ -273,6 +279,8 @@ async def test_open_streams_end_when_the_service_stops(doors: Doors) -> None:
 
 async def test_a_port_that_is_taken_is_one_clear_sentence(doors: Doors, tmp_path: Path) -> None:
     async with serve(doors.app, "127.0.0.1", 0) as port:
-        with pytest.raises(PortTaken, match=rf"cannot listen on 127\.0\.0\.1:{port} \(another program listens there\).*LEADLOOP_PORT"):
+        with pytest.raises(
+            PortTaken, match=rf"cannot listen on 127\.0\.0\.1:{port} \(another program listens there\).*LEADLOOP_PORT"
+        ):
             async with serve(Doors(tmp_path).app, "127.0.0.1", port):
                 pytest.fail("two servers on one port")

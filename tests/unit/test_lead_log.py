@@ -35,7 +35,12 @@ def listen(state: Nothing, event: Event, context: Context) -> Decision[Nothing]:
 
 
 LISTENER = Processor(
-    name=ProcessorName("scoring"), log=LEADS, state=Nothing, decide=listen, listens=frozenset(LIFE_EVENTS), follows_life=True
+    name=ProcessorName("scoring"),
+    log=LEADS,
+    state=Nothing,
+    decide=listen,
+    listens=frozenset(LIFE_EVENTS),
+    follows_life=True,
 )
 
 
@@ -68,11 +73,23 @@ def records(chance: random.Random, number: int) -> Iterator[tuple[Record, Event]
         else:
             writer.life, writer.position = life, offset
             event = chance.choice(EVENTS)(writer)
-            cause = CausePosition(f"routing.lead/abc/{chance.randrange(2)}", position, chance.randrange(2)) if chance.random() < 0.5 else None
+            cause = (
+                CausePosition(f"routing.lead/abc/{chance.randrange(2)}", position, chance.randrange(2))
+                if chance.random() < 0.5
+                else None
+            )
             extra = chance.choice([{}] * 6 + [{"addressed_to": "sla"}, {"replay_of": "d1", "addressed_to": "scoring"}])
             envelope = Envelope(
-                event_id=EventId(f"e{position}"), type=event.type_name(), source="/x", time=MONDAY, subject=LEAD, correlation_id="c",
-                traceparent=new_trace("e"), writer="w", cause=cause, **extra,  # type: ignore[arg-type]
+                event_id=EventId(f"e{position}"),
+                type=event.type_name(),
+                source="/x",
+                time=MONDAY,
+                subject=LEAD,
+                correlation_id="c",
+                traceparent=new_trace("e"),
+                writer="w",
+                cause=cause,
+                **extra,  # type: ignore[arg-type]
             )
             said.append((event, envelope))
         at = MONDAY + timedelta(minutes=position) - timedelta(minutes=chance.choice([0, 0, 0, 30]))
@@ -105,7 +122,12 @@ def test_step_and_read_lead_agree_on_every_record(seed: int) -> None:
         stepped = step(LISTENER, before, parts, record, Always(), incarnation="abc", source="/s", writer="w")  # type: ignore[arg-type]
         memory, effect = read_lead(memory, record, Envelope.parse(record.headers), event)
         after: KeyRecord[Nothing] = stepped.after
-        assert (memory.life, memory.seen, memory.position, memory.now_ms) == (after.life, after.seen, after.position, after.now_ms)
+        assert (memory.life, memory.seen, memory.position, memory.now_ms) == (
+            after.life,
+            after.seen,
+            after.position,
+            after.now_ms,
+        )
         heard_in_life = bool(HEARD) and not isinstance(event, TimerDue) and "ce_replayof" not in dict(record.headers)
         if heard_in_life:
             assert effect is HEARD[0][1].effect
