@@ -34,7 +34,10 @@ CLOCKS_DIFFER_BY = timedelta(seconds=30)
 T = TypeVar("T")
 Rep = Annotated[str, Query(description="the rep's id", min_length=1, max_length=64)]
 IdempotencyKey = Annotated[
-    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, description="the same key and body again are the same")
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=255, description="the same key and body again are the same"
+    ),
 ]
 
 
@@ -104,7 +107,10 @@ def doors(appender: Appender, agreements: AgreementReader, runner: ProjectionRun
 
     @router.post("/outcomes", status_code=202, tags=["tools"], summary="Say what a CRM knows")
     async def outcome(request: HttpRequest, said: OutcomeIn, key: IdempotencyKey = None) -> Response:
-        """Needs no assignment and is never refused because one ended. `recorded: false` and 200: it changes nothing here, and why."""
+        """Needs no assignment and is never refused because one ended.
+
+        200 with `recorded: false`: it changes nothing here, and why.
+        """
         _not_from_the_future(said.at)
         done = await _done(doing.outcome(said, key=key, body=await request.body(), traceparent=trace_of(request)))
         if isinstance(done, Unsayable):
@@ -116,7 +122,9 @@ def doors(appender: Appender, agreements: AgreementReader, runner: ProjectionRun
         place = await known(rep)
         if said.until is not None and said.until <= datetime.now(UTC):
             raise _invalid("until", "until has passed already; say a time to come, or leave it out")
-        event = RepAvailabilityChanged(team_id=place.team_id, rep_id=place.rep_id, available=said.available, until=said.until)
+        event = RepAvailabilityChanged(
+            team_id=place.team_id, rep_id=place.rep_id, available=said.available, until=said.until
+        )
         done = await appender.append(event, traceparent=trace_of(request))
         await runner.wait_for(done.topic, done.partition, done.offset)
         return _json({"rep": rep, "available": said.available, "until": said.model_dump(mode="json")["until"]})
@@ -133,8 +141,13 @@ def doors(appender: Appender, agreements: AgreementReader, runner: ProjectionRun
             wanted = read_roster(said, agreement)
         except AgreementRefused as error:
             findings = [f for f in error.findings if f.severity == "error"]
-            sentences = [{"field": f.path, "message": f"{f.message} {f.remedy}".strip()} for f in findings]
-            raise Problem(422, "The roster does not fit the agreement", sentences[0]["message"], errors=sentences) from error
+            sentences = [
+                {"field": f.path, "message": f"{f.path or 'The roster'}: {f.message} {f.remedy}".strip()}
+                for f in findings
+            ]
+            raise Problem(
+                422, "The roster does not fit the agreement", sentences[0]["message"], errors=sentences
+            ) from error
         async with rosters.of("roster"):
             await runner.read_to_end(topic=TEAMS)
             events = changes(await runner.read(inbox.reps), wanted)
@@ -162,15 +175,28 @@ def _answer(done: Done) -> dict[str, Any]:
 
 
 def _invalid(field: str, message: str, **extra: Any) -> Problem:
-    return Problem(422, "The request does not hold what it must", f"{message[:1].upper()}{message[1:]}.", errors=[{"field": field, "message": message}], **extra)
+    return Problem(
+        422,
+        "The request does not hold what it must",
+        f"{message[:1].upper()}{message[1:]}.",
+        errors=[{"field": field, "message": message}],
+        **extra,
+    )
 
 
 def _not_from_the_future(at: datetime | None) -> None:
     if at is not None and at > datetime.now(UTC) + CLOCKS_DIFFER_BY:
-        raise _invalid("at", f"the field `at` is refused: {at.isoformat()} has not come yet; say when it happened, with its time zone")
+        raise _invalid(
+            "at",
+            f"the field `at` is refused: {at.isoformat()} has not come yet; say when it happened, with its time zone",
+        )
 
 
-_TITLES = {Why.UNKNOWN: (404, "Not known here"), Why.ENDED: (409, "The assignment has ended"), Why.IMPOSSIBLE: (409, "Not possible now")}
+_TITLES = {
+    Why.UNKNOWN: (404, "Not known here"),
+    Why.ENDED: (409, "The assignment has ended"),
+    Why.IMPOSSIBLE: (409, "Not possible now"),
+}
 
 
 async def _done(doing: Awaitable[T]) -> T:
@@ -180,20 +206,26 @@ async def _done(doing: Awaitable[T]) -> T:
         if error.why is Why.INVALID:
             raise _invalid(error.field or "the body", error.because, **(error.more or {})) from error
         status, title = _TITLES[error.why]
-        raise Problem(status, title, f"{error.because[:1].upper()}{error.because[1:]}.", **(error.more or {})) from error
+        raise Problem(
+            status, title, f"{error.because[:1].upper()}{error.because[1:]}.", **(error.more or {})
+        ) from error
     except KeyUsedForAnotherBody as error:
-        raise _invalid("Idempotency-Key", "this Idempotency-Key came with another body before: use a new key for a new action") from error
+        raise _invalid(
+            "Idempotency-Key", "this Idempotency-Key came with another body before: use a new key for a new action"
+        ) from error
 
 
 # ------------------------------------------------------------------ the stream
 
 
-async def _told(runner: ProjectionRunner, rep: str, pools: Iterable[str], since: Vector | None) -> AsyncIterator[Sequence[ServerSent]]:
+async def _told(
+    runner: ProjectionRunner, rep: str, pools: Iterable[str], since: Vector | None
+) -> AsyncIterator[Sequence[ServerSent]]:
     """Batches of what the rep is told, with the id to resume after each."""
     projection = runner.projection
     assert isinstance(projection, DeskProjection)
     mine = (rep, *(POOL + pool for pool in pools))
-    looked_at = -1
+    looked = False
     async for changed in runner.changes():
         incarnation = runner.incarnations[LEADS.name]
         upto = Vector.of(changed.upto, LEADS.name, incarnation, _partitions(changed.upto))
@@ -201,11 +233,11 @@ async def _told(runner: ProjectionRunner, rep: str, pools: Iterable[str], since:
             since = upto
         elif since.incarnation != incarnation or len(since.next) != len(upto.next):
             since = Vector.start(incarnation, len(upto.next))
-        written = sum(projection.told.get(to, 0) for to in mine)
-        if written == looked_at:
+        newest = [place for to in mine for place in projection.told.get(to, {}).items()]
+        if looked and all(since.covers(partition, offset) for partition, offset in newest):
             since = since.joined(upto)
             continue
-        looked_at = written
+        looked = True
         at = since
         told = await runner.read(lambda connection, at=at: inbox.notices(connection, rep, pools, at))  # type: ignore[misc]
         batch: list[ServerSent] = []
@@ -218,5 +250,3 @@ async def _told(runner: ProjectionRunner, rep: str, pools: Iterable[str], since:
 
 def _partitions(positions: Any) -> int:
     return sum(topic == LEADS.name for topic, _ in positions)
-
-
