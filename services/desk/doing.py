@@ -57,12 +57,14 @@ class Unsayable:
 class Doing:
     """Records actions and outcomes. One for the process."""
 
-    def __init__(self, settings: Settings, appender: Appender, agreements: AgreementReader, runner: ProjectionRunner) -> None:
+    def __init__(
+        self, settings: Settings, appender: Appender, agreements: AgreementReader, runner: ProjectionRunner
+    ) -> None:
         self._settings, self._appender, self._agreements, self._runner = settings, appender, agreements, runner
         self._turns = OneAtATime()
 
     async def act(self, lead: LeadId, said: ActionIn, *, key: str | None, body: bytes, traceparent: str | None) -> Done:
-        """Record one action. Raises Refused, KeyUsedForAnotherBody, BrokerAway, TimeoutError (both: nothing is confirmed)."""
+        """Record one action. Raises Refused, KeyUsedForAnotherBody, BrokerAway, TimeoutError."""
         async with self._turns.of(lead):
             await self._runner.read_to_end(lead)
             event_id, before = await self._under_key(key, f"{lead} ".encode() + body)
@@ -80,7 +82,9 @@ class Doing:
                 await self._runner.wait_for(done.topic, done.partition, done.offset)
             return Done(done.event_id, lead, said.type.value)
 
-    async def outcome(self, said: OutcomeIn, *, key: str | None, body: bytes, traceparent: str | None) -> Done | Unsayable:
+    async def outcome(
+        self, said: OutcomeIn, *, key: str | None, body: bytes, traceparent: str | None
+    ) -> Done | Unsayable:
         """Record what a CRM knows; never refused because an assignment ended. Raises as `act` does."""
         await self._runner.read_to_end(said.lead_id)
         lead = await self._runner.read(lambda connection: _named(connection, said))
@@ -128,8 +132,13 @@ class Doing:
             raise Refused(Why.UNKNOWN, f"there is no lead {lead}")
         now = datetime.now(UTC)
         return Scene(
-            lead_id=lead, life=memory.life, position=memory.position, roster=inbox.roster(connection), agreement=self._agreements.in_force(now),
-            offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer), now=now,
+            lead_id=lead,
+            life=memory.life,
+            position=memory.position,
+            roster=inbox.roster(connection),
+            agreement=self._agreements.in_force(now),
+            offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer),
+            now=now,
         )
 
     def _outcome(self, said: OutcomeIn, lead: LeadId, life: Life, teams: dict[RepId, object]) -> Event | Unsayable:
@@ -151,8 +160,15 @@ class Doing:
             if life.offer is None:
                 return Unsayable(lead, f"nobody has this lead: it is {life.lead_status}")
             return ReassignmentOrdered.model_validate(
-                {"lead_id": lead, "assignment_id": life.offer, "by": by, "occurred_at": at, "to": said.owner, "team_id": teams[said.owner],
-                 "reason": said.reason or BY_ORDER}
+                {
+                    "lead_id": lead,
+                    "assignment_id": life.offer,
+                    "by": by,
+                    "occurred_at": at,
+                    "to": said.owner,
+                    "team_id": teams[said.owner],
+                    "reason": said.reason or BY_ORDER,
+                }
             )
         if stage in _STAGES_OF_OPPORTUNITY and life.held and life.offer is not None:
             return OpportunityOpened(lead_id=lead, assignment_id=life.offer, by=by, occurred_at=at, amount=said.amount)
@@ -160,7 +176,11 @@ class Doing:
 
 
 def _named(connection: sa.Connection, said: OutcomeIn) -> LeadId:
-    found = {said.lead_id} if said.lead_id is not None else inbox.leads_of(connection, email=said.email, external_id=said.external_id)
+    found = (
+        {said.lead_id}
+        if said.lead_id is not None
+        else inbox.leads_of(connection, email=said.email, external_id=said.external_id)
+    )
     ends = {_survivor(connection, lead) for lead in found if lead is not None}
     if not ends:
         raise Refused(Why.UNKNOWN, "there is no lead of that email or external_id")
@@ -181,5 +201,3 @@ def _survivor(connection: sa.Connection, lead: LeadId) -> LeadId:
             break
         lead = life.survivor
     return lead
-
-

@@ -120,22 +120,32 @@ def foresee(said: ActionIn, scene: Scene, event_id: EventId) -> ToSay | Recorded
 # ------------------------------------------------------------------ which assignment
 
 
-_TERMINAL = {ActionKind.REJECT: "rejected", ActionKind.RECYCLE: "recycled", ActionKind.HAND_OVER: "handed_over", ActionKind.WIN: "won",
-             ActionKind.LOSE: "lost"}
+_TERMINAL = {
+    ActionKind.REJECT: "rejected",
+    ActionKind.RECYCLE: "recycled",
+    ActionKind.HAND_OVER: "handed_over",
+    ActionKind.WIN: "won",
+    ActionKind.LOSE: "lost",
+}
 
 
 def _named(said: ActionIn, scene: Scene) -> Recorded | None:
     """None if the action's assignment is in effect; Recorded if this very action ended it. Raises Refused."""
     if said.assignment_id is None:
-        raise Refused(Why.INVALID, f"{said.type.value} needs the assignment_id, as GET /v1/inbox answers it", "assignment_id")
+        raise Refused(
+            Why.INVALID, f"{said.type.value} needs the assignment_id, as GET /v1/inbox answers it", "assignment_id"
+        )
     life = scene.life
     waiting = said.type is ActionKind.REASSIGN and life.state is State.OPEN and life.offer == said.assignment_id
     if waiting or (life.held and life.offer == said.assignment_id):
         return None
     offer = scene.offer
     if offer is None or offer.lead_id != scene.lead_id:
-        raise Refused(Why.UNKNOWN, f"lead {scene.lead_id} never had the assignment {said.assignment_id}; GET /v1/inbox has those in effect",
-                      "assignment_id")
+        raise Refused(
+            Why.UNKNOWN,
+            f"lead {scene.lead_id} never had the assignment {said.assignment_id}; GET /v1/inbox has those in effect",
+            "assignment_id",
+        )
     if offer.ended_as is not None and offer.ended_as == _TERMINAL.get(said.type) and offer.ended_by is not None:
         return Recorded(offer.ended_by)
     why = offer.ended_because or "it ended"
@@ -143,7 +153,9 @@ def _named(said: ActionIn, scene: Scene) -> Recorded | None:
     if life.held and life.rep is not None:
         more |= {"owner": life.rep, "assignment_in_effect": life.offer}
         raise Refused(Why.ENDED, f"this assignment has ended: {why}; {life.rep} has the lead now", None, more)
-    raise Refused(Why.ENDED, f"this assignment has ended: {why}; the lead is {life.lead_status} and nobody has it now", None, more)
+    raise Refused(
+        Why.ENDED, f"this assignment has ended: {why}; the lead is {life.lead_status} and nobody has it now", None, more
+    )
 
 
 # ------------------------------------------------------------------ which event
@@ -151,7 +163,10 @@ def _named(said: ActionIn, scene: Scene) -> Recorded | None:
 
 def _event(said: ActionIn, scene: Scene) -> Event:
     core: dict[str, Any] = {
-        "lead_id": scene.lead_id, "assignment_id": said.assignment_id, "by": _actor(said, scene), "occurred_at": said.at or scene.now
+        "lead_id": scene.lead_id,
+        "assignment_id": said.assignment_id,
+        "by": _actor(said, scene),
+        "occurred_at": said.at or scene.now,
     }
     match said.type:
         case ActionKind.ACCEPT:
@@ -196,7 +211,13 @@ def _actor(said: ActionIn, scene: Scene) -> Actor:
     if isinstance(said.by, ByManager | BySystem):
         return said.by
     if said.type is ActionKind.REASSIGN:
-        return ByManager(manager_id=said.by.rep_id if isinstance(said.by, ByRep) else RepId(said.by) if said.by is not None else A_MANAGER)
+        return ByManager(
+            manager_id=said.by.rep_id
+            if isinstance(said.by, ByRep)
+            else RepId(said.by)
+            if said.by is not None
+            else A_MANAGER
+        )
     if said.by is not None:
         rep = said.by.rep_id if isinstance(said.by, ByRep) else RepId(said.by)
         if rep not in scene.roster and rep != scene.life.rep:
@@ -215,13 +236,19 @@ def _reason(said: ActionIn, scene: Scene, use: ReasonUse) -> agreement_terms.Rea
     if found is None or not found.allows(use):
         given = "a reason" if said.reason is None else f"another reason than {said.reason!s}"
         raise Refused(
-            Why.INVALID, f"{said.type.value} needs {given}: the agreement has {', '.join(allowed) or 'none'} for it", "reason", {"allowed": allowed}
+            Why.INVALID,
+            f"{said.type.value} needs {given}: the agreement has {', '.join(allowed) or 'none'} for it",
+            "reason",
+            {"allowed": allowed},
         )
     return found
 
 
-_MEETINGS = {ActionKind.MEETING_BOOKED: desk.MeetingOutcome.BOOKED, ActionKind.MEETING_HELD: desk.MeetingOutcome.HELD,
-             ActionKind.MEETING_NO_SHOW: desk.MeetingOutcome.NO_SHOW}
+_MEETINGS = {
+    ActionKind.MEETING_BOOKED: desk.MeetingOutcome.BOOKED,
+    ActionKind.MEETING_HELD: desk.MeetingOutcome.HELD,
+    ActionKind.MEETING_NO_SHOW: desk.MeetingOutcome.NO_SHOW,
+}
 
 
 def _outcome(said: ActionIn) -> desk.MeetingOutcome:
@@ -237,14 +264,22 @@ def _role(said: ActionIn, scene: Scene) -> RoleId:
     if said.to_role is None and len(roles) == 1:
         return RoleId(roles[0])
     if said.to_role is None or said.to_role not in roles:
-        raise Refused(Why.INVALID, f"hand_over needs to_role: the agreement has pools for {', '.join(roles) or 'no other role'}", "to_role")
+        raise Refused(
+            Why.INVALID,
+            f"hand_over needs to_role: the agreement has pools for {', '.join(roles) or 'no other role'}",
+            "to_role",
+        )
     return said.to_role
 
 
 def _order(said: ActionIn, scene: Scene, core: dict[str, Any]) -> Event:
     allowed = [str(r.id) for r in scene.agreement.reasons.values() if r.allows(ReasonUse.REASSIGN)]
     if said.reason is not None and allowed and said.reason not in allowed:
-        raise Refused(Why.INVALID, f"reassign needs another reason than {said.reason!s}: the agreement has {', '.join(allowed)} for it", "reason")
+        raise Refused(
+            Why.INVALID,
+            f"reassign needs another reason than {said.reason!s}: the agreement has {', '.join(allowed)} for it",
+            "reason",
+        )
     place = None
     if said.to is not None:
         place = scene.roster.get(said.to)
@@ -258,14 +293,27 @@ def _order(said: ActionIn, scene: Scene, core: dict[str, Any]) -> Event:
 def _undo(said: ActionIn, scene: Scene) -> Event:
     life = scene.life
     if not life.undoable:
-        raise Refused(Why.IMPOSSIBLE, f"there is nothing to undo: the lead is {life.lead_status}, and what was done before is final")
+        raise Refused(
+            Why.IMPOSSIBLE,
+            f"there is nothing to undo: the lead is {life.lead_status}, and what was done before is final",
+        )
     newest = life.undoable[-1][0]
     if said.action_id is not None and said.action_id != newest:
-        raise Refused(Why.IMPOSSIBLE, "only the newest action can be undone, and this is another one", "action_id", {"newest": newest})
+        raise Refused(
+            Why.IMPOSSIBLE,
+            "only the newest action can be undone, and this is another one",
+            "action_id",
+            {"newest": newest},
+        )
     assignment = said.assignment_id or life.offer or life.last_offer
     if assignment is None:
         raise Refused(Why.IMPOSSIBLE, "there is nothing to undo: nobody ever had this lead")
-    core = {"lead_id": scene.lead_id, "assignment_id": assignment, "by": _actor(said, scene), "occurred_at": said.at or scene.now}
+    core = {
+        "lead_id": scene.lead_id,
+        "assignment_id": assignment,
+        "by": _actor(said, scene),
+        "occurred_at": said.at or scene.now,
+    }
     return desk.ActionUndone(**core, action_id=newest)
 
 
@@ -281,10 +329,19 @@ def _claim(said: ActionIn, scene: Scene) -> Event:
         said_more = "you have it already" if life.rep == rep else f"{life.rep} has it"
         raise Refused(Why.ENDED, f"this lead cannot be claimed any more: {said_more}", None, {"owner": life.rep})
     pool = scene.agreement.pools.get(life.pool) if life.pool is not None else None
-    if life.state is not State.OPEN or life.queued is not QueueReason.TO_BE_CLAIMED or life.offer is None or life.team is None:
-        raise Refused(Why.IMPOSSIBLE, f"only a lead that waits to be claimed can be claimed, and this one is {life.lead_status}")
+    if (
+        life.state is not State.OPEN
+        or life.queued is not QueueReason.TO_BE_CLAIMED
+        or life.offer is None
+        or life.team is None
+    ):
+        raise Refused(
+            Why.IMPOSSIBLE, f"only a lead that waits to be claimed can be claimed, and this one is {life.lead_status}"
+        )
     if said.assignment_id is not None and said.assignment_id != life.offer:
-        raise Refused(Why.ENDED, "this offer has ended; the lead waits under another one", None, {"request_id": life.offer})
+        raise Refused(
+            Why.ENDED, "this offer has ended; the lead waits under another one", None, {"request_id": life.offer}
+        )
     if life.pool not in place.pools or (pool is not None and pool.mode is not PoolMode.CLAIM):
         raise Refused(Why.IMPOSSIBLE, f"{rep} is not in the pool {life.pool}, whose lead this is")
     if rep in life.rejected_by or rep in life.excluded:
@@ -311,4 +368,3 @@ def _impossible(said: ActionIn, event: Event, scene: Scene) -> str:
             return f"{event.to} has this lead already"
         case _:
             return f"{said.type.value} is not possible while the lead is {status}"
-

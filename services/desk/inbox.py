@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,6 @@ import sqlalchemy as sa
 from schemas.ids import AssignmentId, EventId, LeadId, RepId, RoleId, TeamId
 from schemas.lifecycle import HELD, Life, State
 from services.desk.foresight import Offer, Place
-from services.desk.reading import instant
 from services.desk.rows import (
     ACTIONS,
     ASSIGNMENTS,
@@ -56,11 +56,24 @@ def roster(connection: sa.Connection) -> dict[RepId, Place]:
 
 def reps(connection: sa.Connection) -> list[dict[str, Any]]:
     """The roster with availability and leads held, for people and tools."""
-    counting = sa.select(LEADS_TABLE.c.rep_id, sa.func.count()).where(LEADS_TABLE.c.rep_id.is_not(None)).group_by(LEADS_TABLE.c.rep_id)
+    counting = (
+        sa.select(LEADS_TABLE.c.rep_id, sa.func.count())
+        .where(LEADS_TABLE.c.rep_id.is_not(None))
+        .group_by(LEADS_TABLE.c.rep_id)
+    )
     held: dict[str, int] = {rep: number for rep, number in connection.execute(counting)}  # noqa: C416 - a Row is no tuple to mypy
     return [
-        {"id": r.rep_id, "team": r.team_id, "role": r.role, "pools": json.loads(r.pools), "open_leads_cap": r.open_leads_cap,
-         "calendar": r.calendar, "available": r.available, "until": r.until, "open_leads": held.get(r.rep_id, 0)}
+        {
+            "id": r.rep_id,
+            "team": r.team_id,
+            "role": r.role,
+            "pools": json.loads(r.pools),
+            "open_leads_cap": r.open_leads_cap,
+            "calendar": r.calendar,
+            "available": r.available,
+            "until": r.until,
+            "open_leads": held.get(r.rep_id, 0),
+        }
         for r in connection.execute(sa.select(REPS).order_by(REPS.c.team_id, REPS.c.role, REPS.c.rep_id))
     ]
 
@@ -77,14 +90,21 @@ def offer_of(connection: sa.Connection, assignment: str | None) -> Offer | None:
     if row is None:
         return None
     return Offer(
-        AssignmentId(row.assignment_id), LeadId(row.lead_id), RepId(row.rep_id), None if row.accepted_by is None else EventId(row.accepted_by),
-        None if row.ended_by is None else EventId(row.ended_by), row.ended_as, row.ended_because,
+        AssignmentId(row.assignment_id),
+        LeadId(row.lead_id),
+        RepId(row.rep_id),
+        None if row.accepted_by is None else EventId(row.accepted_by),
+        None if row.ended_by is None else EventId(row.ended_by),
+        row.ended_as,
+        row.ended_because,
     )
 
 
 def actions_under(connection: sa.Connection, prefix: str) -> list[tuple[EventId, LeadId]]:
     """Actions whose id begins so: those of one Idempotency-Key, whatever their bodies."""
-    query = sa.select(ACTIONS.c.action_id, ACTIONS.c.lead_id).where(ACTIONS.c.action_id >= prefix, ACTIONS.c.action_id < prefix + "~")
+    query = sa.select(ACTIONS.c.action_id, ACTIONS.c.lead_id).where(
+        ACTIONS.c.action_id >= prefix, ACTIONS.c.action_id < prefix + "~"
+    )
     return [(EventId(action), LeadId(lead)) for action, lead in connection.execute(query)]
 
 
@@ -92,11 +112,20 @@ def leads_of(connection: sa.Connection, *, email: str | None, external_id: str |
     """The leads that a CRM's word names."""
     found: set[LeadId] = set()
     if email is not None:
-        found |= {LeadId(lead) for (lead,) in connection.execute(sa.select(PEOPLE.c.lead_id).where(PEOPLE.c.email == email.strip().lower()))}
+        found |= {
+            LeadId(lead)
+            for (lead,) in connection.execute(
+                sa.select(PEOPLE.c.lead_id).where(PEOPLE.c.email == email.strip().lower())
+            )
+        }
     if external_id is not None:
         system, _, rest = external_id.partition(":")
         e = EXTERNAL.c
-        named = sa.or_(e.external_id == external_id, sa.and_(e.system == system, e.external_id == rest)) if rest else e.external_id == external_id
+        named = (
+            sa.or_(e.external_id == external_id, sa.and_(e.system == system, e.external_id == rest))
+            if rest
+            else e.external_id == external_id
+        )
         found |= {LeadId(lead) for (lead,) in connection.execute(sa.select(e.lead_id).where(named))}
     return found
 
@@ -105,7 +134,9 @@ def inbox(connection: sa.Connection, rep: str) -> list[dict[str, Any]]:
     """The assignments in effect of one rep, the most urgent first."""
     rows = connection.execute(sa.select(LEADS_TABLE).where(LEADS_TABLE.c.rep_id == rep)).all()
     shown = _shown(connection, rows)
-    return sorted(shown, key=lambda row: (min((c["deadline_at"] for c in row["clocks"]), default="~"), row["held_since"] or ""))
+    return sorted(
+        shown, key=lambda row: (min((c["deadline_at"] for c in row["clocks"]), default="~"), row["held_since"] or "")
+    )
 
 
 def waiting(connection: sa.Connection, pools: Iterable[str] | None = None) -> list[dict[str, Any]]:
@@ -118,14 +149,18 @@ def waiting(connection: sa.Connection, pools: Iterable[str] | None = None) -> li
 
 def held(connection: sa.Connection) -> list[dict[str, Any]]:
     """Every assignment in effect."""
-    query = sa.select(LEADS_TABLE).where(LEADS_TABLE.c.state.in_([s.value for s in HELD])).order_by(LEADS_TABLE.c.rep_id)
+    query = (
+        sa.select(LEADS_TABLE).where(LEADS_TABLE.c.state.in_([s.value for s in HELD])).order_by(LEADS_TABLE.c.rep_id)
+    )
     return _shown(connection, connection.execute(query).all())
 
 
 def notices(connection: sa.Connection, rep: str, pools: Iterable[str], since: Vector | None = None) -> list[Told]:
     """What the rep was told after `since`, in the order of the log; without it the newest, newest first."""
     n = NOTICES.c
-    query = sa.select(n.partition, n.offset, n.kind, n.body).where(n.rep_id.in_([rep, *(POOL + pool for pool in pools)]))
+    query = sa.select(n.partition, n.offset, n.kind, n.body).where(
+        n.rep_id.in_([rep, *(POOL + pool for pool in pools)])
+    )
     if since is None:
         query = query.order_by(n.at_ms.desc()).limit(NOTICES_SHOWN)
     else:
@@ -136,7 +171,10 @@ def notices(connection: sa.Connection, rep: str, pools: Iterable[str], since: Ve
 
 def erased_notes(connection: sa.Connection) -> list[tuple[str, str]]:
     """(key, lead) of the notes whose tombstones are to be written."""
-    return [(key, lead) for key, lead in connection.execute(sa.select(NOTES.c.note_key, NOTES.c.lead_id).where(NOTES.c.erased))]
+    return [
+        (key, lead)
+        for key, lead in connection.execute(sa.select(NOTES.c.note_key, NOTES.c.lead_id).where(NOTES.c.erased))
+    ]
 
 
 # ------------------------------------------------------------------ how a lead is shown
@@ -152,13 +190,26 @@ def _shown(connection: sa.Connection, rows: Sequence[Any]) -> list[dict[str, Any
             clocks.setdefault(c.assignment_id, []).append(
                 {"clock": c.clock, "started_at": c.started_at, "deadline_at": c.deadline_at, "phase": c.phase}
             )
-        for lead, profile in connection.execute(sa.select(PEOPLE.c.lead_id, PEOPLE.c.profile).where(PEOPLE.c.lead_id.in_(some))):
+        for lead, profile in connection.execute(
+            sa.select(PEOPLE.c.lead_id, PEOPLE.c.profile).where(PEOPLE.c.lead_id.in_(some))
+        ):
             people[lead] = json.loads(profile)
-        query = sa.select(NOTES.c.lead_id, NOTES.c.text, NOTES.c.at_ms).where(NOTES.c.lead_id.in_(some), ~NOTES.c.erased).order_by(NOTES.c.at_ms)
+        query = (
+            sa.select(NOTES.c.lead_id, NOTES.c.text, NOTES.c.at_ms)
+            .where(NOTES.c.lead_id.in_(some), ~NOTES.c.erased)
+            .order_by(NOTES.c.at_ms)
+        )
         for lead, text, at_ms in connection.execute(query):
             notes.setdefault(lead, []).append({"at": instant(at_ms), "text": text})
     return [
-        _row(decode_memory(row.memory).life, row, CARD.decode(row.card), clocks, people.get(row.lead_id, {}), notes.get(row.lead_id, []))
+        _row(
+            decode_memory(row.memory).life,
+            row,
+            CARD.decode(row.card),
+            clocks,
+            people.get(row.lead_id, {}),
+            notes.get(row.lead_id, []),
+        )
         for row in rows
     ]
 
@@ -166,7 +217,14 @@ def _shown(connection: sa.Connection, rows: Sequence[Any]) -> list[dict[str, Any
 _CONTACT = ("email", "phone", "name", "company", "country", "message", "attributes", "external_ids")
 
 
-def _row(life: Life, row: Any, card: Card, clocks: dict[str, list[dict[str, Any]]], person: dict[str, Any], notes: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(
+    life: Life,
+    row: Any,
+    card: Card,
+    clocks: dict[str, list[dict[str, Any]]],
+    person: dict[str, Any],
+    notes: list[dict[str, Any]],
+) -> dict[str, Any]:
     return {
         "lead_id": row.lead_id,
         "assignment_id": row.offer if life.held else None,
@@ -199,7 +257,13 @@ def brief(life: Life, card: Card) -> list[str]:
     lines: list[str] = []
     origin = [
         f"{name} {card.source[key]}"
-        for name, key in (("channel", "channel"), ("campaign", "campaign"), ("source", "utm_source"), ("medium", "medium"), ("searched for", "term"))
+        for name, key in (
+            ("channel", "channel"),
+            ("campaign", "campaign"),
+            ("source", "utm_source"),
+            ("medium", "medium"),
+            ("searched for", "term"),
+        )
         if card.source.get(key)
     ]
     if card.form:
@@ -207,11 +271,15 @@ def brief(life: Life, card: Card) -> list[str]:
     if origin:
         lines.append("Came by " + ", ".join(origin))
     if card.attributes:
-        lines.append("Said: " + ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in card.attributes.items()))
+        lines.append(
+            "Said: " + ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in card.attributes.items())
+        )
     if card.submissions > 1:
         lines.append(f"Has written {card.submissions} times")
     if card.engagements:
-        lines.append("Was seen: " + ", ".join(f"{line.text} ({instant(line.at_ms)[:10]})" for line in reversed(card.engagements)))
+        lines.append(
+            "Was seen: " + ", ".join(f"{line.text} ({instant(line.at_ms)[:10]})" for line in reversed(card.engagements))
+        )
     if card.verdict:
         lines.append(f"Qualified because: {card.verdict}")
     if life.cycle > 1:
@@ -239,3 +307,8 @@ def _number(text: str | None) -> int | float | None:
         return None
     value = Decimal(text)
     return int(value) if value == int(value) else float(value)
+
+
+def instant(ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -20,14 +20,20 @@ from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 
 _PAGES = Path(__file__).with_name("pages")
-_SCRIPTS = {"rep.js": "text/javascript", "manager.js": "text/javascript", "shared.js": "text/javascript", "style.css": "text/css"}
+_SCRIPTS = {
+    "rep.js": "text/javascript",
+    "manager.js": "text/javascript",
+    "shared.js": "text/javascript",
+    "style.css": "text/css",
+}
 
 
 def _rep_now(connection: sa.Connection, rep: str, pools: Iterable[str]) -> dict[str, Any]:
     """What the page shows before it has asked the doors for the first time."""
     told = inbox.notices(connection, rep, pools)
     return {
-        "inbox": inbox.inbox(connection, rep), "notices": [{"type": t.kind, **t.body} for t in told],
+        "inbox": inbox.inbox(connection, rep),
+        "notices": [{"type": t.kind, **t.body} for t in told],
         "claimable": inbox.waiting(connection, pools),
     }
 
@@ -40,7 +46,11 @@ def page_doors(settings: Settings, agreements: AgreementReader, runner: Projecti
     """`/rep/{rep}` and `/manager`. A visitor shows the token once (`?token=`), then has a cookie."""
     router = APIRouter(include_in_schema=False)
     pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(_PAGES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
     def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -66,7 +76,9 @@ def page_doors(settings: Settings, agreements: AgreementReader, runner: Projecti
             for use in (ReasonUse.REJECT, ReasonUse.RECYCLE, ReasonUse.LOSE)
         }
         roles = sorted({str(p.role) for p in agreement.pools.values()} - {me["role"]})
-        return page("rep.html", me=me, reps=everybody, data={"rep": rep, "reasons": reasons, "roles": roles, "now": now})
+        return page(
+            "rep.html", me=me, reps=everybody, data={"rep": rep, "reasons": reasons, "roles": roles, "now": now}
+        )
 
     @router.get("/manager")
     async def manager_page(request: Request) -> Response:

@@ -40,7 +40,9 @@ class ActionIn(Request):
     """One action. Which fields an action needs is told by the refusal that names the missing one."""
 
     type: ActionKind
-    assignment_id: Annotated[AssignmentId | None, Field(description="of the inbox; not needed for claim and undo")] = None
+    assignment_id: Annotated[AssignmentId | None, Field(description="of the inbox; not needed for claim and undo")] = (
+        None
+    )
     by: Annotated[RepId | Actor | None, Field(description="who did it; without it the rep who has the lead")] = None
     at: Annotated[AwareDatetime | None, Field(description="when it happened; without it now")] = None
     reason: Annotated[Reason | None, Field(description="one of the agreement's: for reject, recycle, lose")] = None
@@ -50,7 +52,8 @@ class ActionIn(Request):
     outcome: Annotated[MeetingOutcome | None, Field(description="for meeting")] = None
     meeting_at: Annotated[AwareDatetime | None, Field(description="when the meeting is or was")] = None
     text: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None, Field(description="for note; it is kept in the profile")
+        Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None,
+        Field(description="for note; it is kept in the profile"),
     ] = None
     due_at: Annotated[AwareDatetime | None, Field(description="for next_step")] = None
     to: Annotated[RepId | None, Field(description="for reassign: to whom; without it back to the rules")] = None
@@ -77,7 +80,9 @@ class OutcomeIn(Request):
     at: AwareDatetime | None = None
     reason: Reason | None = None
     amount: Money | None = None
-    stage: Annotated[Slug | None, Field(description="for stage_changed: the new stage, such as opportunity, won, lost")] = None
+    stage: Annotated[
+        Slug | None, Field(description="for stage_changed: the new stage, such as opportunity, won, lost")
+    ] = None
     owner: Annotated[RepId | None, Field(description="for owner_changed: the rep")] = None
     system: Annotated[Slug, Field(description="who says so")] = Slug("crm")
 

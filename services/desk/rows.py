@@ -1,4 +1,4 @@
-"""The desk's tables: what is written of every lead, assignment, rep, clock and note, and what each rep has to be told."""
+"""The desk's tables: every lead, assignment, rep, clock and note, and what each rep has to be told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sqlalchemy as sa
 METADATA = sa.MetaData()
 
 LEADS_TABLE = sa.Table(
-    "desk_leads", METADATA,
+    "desk_leads",
+    METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("rep_id", sa.String(64), index=True),
@@ -21,7 +22,8 @@ LEADS_TABLE = sa.Table(
 )
 
 ASSIGNMENTS = sa.Table(
-    "desk_assignments", METADATA,
+    "desk_assignments",
+    METADATA,
     sa.Column("assignment_id", sa.String(200), primary_key=True),
     sa.Column("lead_id", sa.String(36), nullable=False, index=True),
     sa.Column("rep_id", sa.String(64), nullable=False),
@@ -35,7 +37,8 @@ ASSIGNMENTS = sa.Table(
 """Every assignment that ever took effect. `ended_by` is the event that ended it, `ended_as` the kind of that event."""
 
 ACTIONS = sa.Table(
-    "desk_actions", METADATA,
+    "desk_actions",
+    METADATA,
     sa.Column("action_id", sa.String(200), primary_key=True),
     sa.Column("lead_id", sa.String(36), nullable=False, index=True),
     sa.Column("kind", sa.String(40), nullable=False),
@@ -46,7 +49,8 @@ ACTIONS = sa.Table(
 )
 
 CLOCKS = sa.Table(
-    "desk_clocks", METADATA,
+    "desk_clocks",
+    METADATA,
     sa.Column("clock_id", sa.String(200), primary_key=True),
     sa.Column("lead_id", sa.String(36), nullable=False, index=True),
     sa.Column("assignment_id", sa.String(200), nullable=False),
@@ -58,7 +62,8 @@ CLOCKS = sa.Table(
 """Clocks that run or were breached; those that were met or cancelled are gone."""
 
 PEOPLE = sa.Table(
-    "desk_people", METADATA,
+    "desk_people",
+    METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("email", sa.String(320), index=True),
     sa.Column("profile", sa.Text, nullable=False),
@@ -66,14 +71,16 @@ PEOPLE = sa.Table(
 )
 
 EXTERNAL = sa.Table(
-    "desk_external_ids", METADATA,
+    "desk_external_ids",
+    METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("system", sa.String(64), primary_key=True),
     sa.Column("external_id", sa.String(200), nullable=False, index=True),
 )
 
 NOTES = sa.Table(
-    "desk_notes", METADATA,
+    "desk_notes",
+    METADATA,
     sa.Column("note_key", sa.String(300), primary_key=True),
     sa.Column("lead_id", sa.String(36), nullable=False, index=True),
     sa.Column("text", sa.Text, nullable=False),
@@ -83,7 +90,8 @@ NOTES = sa.Table(
 """`erased`: the text is gone here, and the record's tombstone is to be written."""
 
 REPS = sa.Table(
-    "desk_reps", METADATA,
+    "desk_reps",
+    METADATA,
     sa.Column("rep_id", sa.String(64), primary_key=True),
     sa.Column("team_id", sa.String(64), nullable=False),
     sa.Column("role", sa.String(64), nullable=False),
@@ -96,7 +104,8 @@ REPS = sa.Table(
 """The roster as the teams' logs have it."""
 
 NOTICES = sa.Table(
-    "desk_notices", METADATA,
+    "desk_notices",
+    METADATA,
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("offset", sa.BigInteger, primary_key=True),
     sa.Column("rep_id", sa.String(80), primary_key=True),

@@ -1,8 +1,8 @@
-"""What a rep is told when something happens to his lead, and the lines of a lead's story. Pure; ids and rule texts only."""
+"""What a rep is told when something happens to his lead, and the lines of a lead's story. Pure; nothing personal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,11 @@ def end_of_assignment(event: Event) -> str:
         case desk.LeadLost():
             return f"{who(event.by)} reported it lost" + (f" ({words(event.reason)})" if event.reason else "")
         case desk.ReassignmentOrdered():
-            return f"{who(event.by)} took it away" + (f" and gave it to {event.to}" if event.to else "") + f" ({words(event.reason)})"
+            return (
+                f"{who(event.by)} took it away"
+                + (f" and gave it to {event.to}" if event.to else "")
+                + f" ({words(event.reason)})"
+            )
         case desk.ActionUndone():
             return "the action that had opened it was undone"
         case routing.AssignmentWithdrawn():
@@ -72,7 +76,15 @@ _TAKEN_AWAY = (routing.AssignmentWithdrawn, desk.ReassignmentOrdered)
 def notices(event: Event, effect: Effect, before: Life, after: Life, refused: str | None = None) -> list[Notice]:
     """What is to be told because of this event. `refused`: whose action an ActionRefused answers."""
     if isinstance(event, routing.ActionRefused):
-        return [Notice(refused, "refused", str(event.because), None, {"action_id": event.action_id, "action": event.action})] if refused else []
+        return (
+            [
+                Notice(
+                    refused, "refused", str(event.because), None, {"action_id": event.action_id, "action": event.action}
+                )
+            ]
+            if refused
+            else []
+        )
     if isinstance(event, sla.ClockWarned | sla.ClockBreached):
         kind = "clock_warned" if isinstance(event, sla.ClockWarned) else "clock_breached"
         said = "is about to run out" if isinstance(event, sla.ClockWarned) else "has run out"
@@ -87,8 +99,14 @@ def notices(event: Event, effect: Effect, before: Life, after: Life, refused: st
     if after.held and after.rep is not None and not (before.held and after.offer == before.offer):
         because = str(event.because) if isinstance(event, routing.LeadAssigned) else "what had ended it was undone"
         out.append(Notice(after.rep, "assigned", because, after.offer))
-    if isinstance(event, routing.LeadQueued) and event.reason is routing.QueueReason.TO_BE_CLAIMED and event.pool_id is not None:
-        out.append(Notice(POOL + event.pool_id, "claimable", str(event.because), None, {"request_id": event.request_id}))
+    if (
+        isinstance(event, routing.LeadQueued)
+        and event.reason is routing.QueueReason.TO_BE_CLAIMED
+        and event.pool_id is not None
+    ):
+        out.append(
+            Notice(POOL + event.pool_id, "claimable", str(event.because), None, {"request_id": event.request_id})
+        )
     return out
 
 
@@ -105,7 +123,7 @@ def _worked(e: Any) -> str:
     return f"{who(e.by)} accepted it"
 
 
-_STORY: dict[type[Event], Callable[[Any], str]] = {
+_STORY: Mapping[Any, Callable[[Any], str]] = {
     scoring.LeadQualified: lambda e: f"qualified: {e.because}",
     scoring.LeadNurtured: lambda e: f"not yet: {e.because}",
     scoring.LeadDisqualified: lambda e: f"disqualified: {e.because}",
@@ -120,8 +138,17 @@ _STORY: dict[type[Event], Callable[[Any], str]] = {
     recycling.LeadReactivated: lambda e: f"came back for cycle {e.cycle}: {e.because}",
     recycling.LeadRetired: lambda e: f"retired: {e.because}",
 } | dict.fromkeys(
-    (desk.LeadRejected, desk.LeadReturned, desk.LeadHandedOver, desk.LeadWon, desk.LeadLost, desk.ReassignmentOrdered,
-     routing.AssignmentWithdrawn, intake.LeadSuppressed, intake.LeadsMerged),
+    (
+        desk.LeadRejected,
+        desk.LeadReturned,
+        desk.LeadHandedOver,
+        desk.LeadWon,
+        desk.LeadLost,
+        desk.ReassignmentOrdered,
+        routing.AssignmentWithdrawn,
+        intake.LeadSuppressed,
+        intake.LeadsMerged,
+    ),
     end_of_assignment,
 )
 

@@ -53,7 +53,7 @@ def intake_doors(settings: Settings, running: Running) -> FastAPI:
 
 @asynccontextmanager
 async def finishing_erasures(stewardship: Stewardship, memory: IntakeMemory) -> AsyncIterator[None]:
-    """Delete, once after the start, the profiles that a process which died between LeadErased and the tombstone left behind."""
+    """Delete, once after the start, the profiles that a process left behind which died after its LeadErased."""
 
     async def finish() -> None:
         while True:

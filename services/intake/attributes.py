@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from schemas.agreement import Agreement
 from schemas.personal import looks_personal
 from schemas.vocabulary import AttributeName, AttributeValue, NonPersonalText
 
-
+LARGEST = 2**53
+"""Beyond it numbers are no longer exact in everybody's JSON."""
 _COUNTRY = AttributeName("country")
 
 
@@ -23,9 +25,11 @@ class SortedAttributes:
 
 
 def sorted_out(
-    agreement: Agreement, attributes: Mapping[AttributeName, bool | int | float | str | None], country: str | None = None
+    agreement: Agreement,
+    attributes: Mapping[AttributeName, bool | int | float | str | None],
+    country: str | None = None,
 ) -> SortedAttributes:
-    """Spoken is what the agreement declares as not personal and what is of the declared type; the profile keeps the rest.
+    """Spoken is what the agreement declares as not personal and of the declared type; the profile keeps the rest.
 
     An attribute `country`, where the agreement has one, is filled from the submission's country.
     """
@@ -46,9 +50,18 @@ def sorted_out(
             except ValueError as error:
                 warnings.append(f"attributes.{name} is kept in the profile and no rule sees it: {error}")
             else:
-                if not isinstance(read, str) or not looks_personal(read):
+                why_not = _unspeakable(read)
+                if why_not is None:
                     spoken[name] = NonPersonalText(read) if isinstance(read, str) else read
                     continue
-                warnings.append(f"attributes.{name} looks like a person's address or number: it is kept in the profile and no rule sees it")
+                warnings.append(f"attributes.{name} {why_not}: it is kept in the profile and no rule sees it")
         personal[name] = value
     return SortedAttributes(spoken, personal, tuple(warnings))
+
+
+def _unspeakable(value: bool | int | Decimal | str) -> str | None:
+    """Why a value of the declared type stays in the profile all the same."""
+    if isinstance(value, str):
+        return "looks like a person's address or number" if looks_personal(value) else None
+    too_large = not -LARGEST <= value <= LARGEST
+    return "is larger than any number that counts something" if too_large else None

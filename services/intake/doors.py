@@ -27,13 +27,22 @@ T = TypeVar("T")
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="the same key and body again are the same submission"),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="the same key and body again are the same submission",
+    ),
 ]
 
 
 def json_of(receipt: Receipt) -> dict[str, Any]:
     """The answer's body."""
-    body: dict[str, Any] = {"lead_id": receipt.lead_id, "submission_id": receipt.submission_id, "duplicate": receipt.duplicate}
+    body: dict[str, Any] = {
+        "lead_id": receipt.lead_id,
+        "submission_id": receipt.submission_id,
+        "duplicate": receipt.duplicate,
+    }
     return body | {"warnings": list(receipt.warnings)} if receipt.warnings else body
 
 
@@ -54,7 +63,9 @@ def contact_of(said: WhoIn, place: str = "") -> Contact:
 def refused(field: str, message: str) -> Problem:
     """The problem of one field that pydantic cannot judge."""
     sentence = f"The field `{field}` is refused: {message.rstrip('.')}."
-    return Problem(422, "The request does not hold what it must", sentence, errors=[{"field": field, "message": sentence}])
+    return Problem(
+        422, "The request does not hold what it must", sentence, errors=[{"field": field, "message": sentence}]
+    )
 
 
 def not_from_the_future(at: datetime | None, field: str) -> None:
@@ -83,15 +94,22 @@ def doors(settings: Settings, agreements: AgreementReader, reception: Reception,
             receipt = await reception.submit(said, contact_of(said), key=key, traceparent=trace_of(request))
         except KeyUsedForAnotherBody as error:
             raise Problem(
-                422, "The key was used before", "This Idempotency-Key came with another body before: use a new key for a new submission."
+                422,
+                "The key was used before",
+                "This Idempotency-Key came with another body before: use a new key for a new submission.",
             ) from error
         return JSONResponse(json_of(receipt), 202)
 
     @router.post("/engagements", status_code=202, tags=["engagements"], summary="Say what prospects were seen doing")
     async def observe(
-        request: HttpRequest, said: Annotated[list[EngagementIn], Body(max_length=MOST_AT_ONCE)], key: IdempotencyKey = None
+        request: HttpRequest,
+        said: Annotated[list[EngagementIn], Body(max_length=MOST_AT_ONCE)],
+        key: IdempotencyKey = None,
     ) -> JSONResponse:
-        """All of the list is recorded, or none of it is confirmed. A kind that the agreement does not know is recorded with a warning."""
+        """All of the list is recorded, or none of it is confirmed.
+
+        A kind that the agreement does not know is recorded with a warning.
+        """
         named: list[tuple[LeadId, EngagementIn]] = []
         known = agreements.in_force(datetime.now(UTC)).engagements
         for index, one in enumerate(said):
@@ -99,10 +117,13 @@ def doors(settings: Settings, agreements: AgreementReader, reception: Reception,
             named.append((lead_named(one, f"[{index}]."), one))
         observed, warnings = await stewardship.observe(named, key=key, traceparent=trace_of(request))
         warnings += [
-            f"[{i}].kind {e.kind!s} is not in the agreement: it is recorded and no rule sees it" for i, e in enumerate(said) if e.kind not in known
+            f"[{i}].kind {e.kind!s} is not in the agreement: it is recorded and no rule sees it"
+            for i, e in enumerate(said)
+            if e.kind not in known
         ]
         body: dict[str, Any] = {
-            "accepted": len(observed), "engagements": [{"lead_id": o.lead_id, "event_id": o.event_id} for o in observed],
+            "accepted": len(observed),
+            "engagements": [{"lead_id": o.lead_id, "event_id": o.event_id} for o in observed],
         }
         return JSONResponse(body | {"warnings": warnings} if warnings else body, 202)
 
@@ -114,16 +135,19 @@ def doors(settings: Settings, agreements: AgreementReader, reception: Reception,
 
     @router.delete("/leads/{lead_id}", tags=["leads"], summary="Erase a person")
     async def erase(request: HttpRequest, lead_id: LeadId) -> JSONResponse:
-        """The profile is deleted at once from here, from every service within seconds, from the log's files within a day."""
+        """The profile is gone from every service within seconds, from the log's files within a day."""
         await _stewarded(stewardship.erase(lead_id, traceparent=trace_of(request)))
         return JSONResponse({"lead_id": lead_id, "lead_status": "erased"})
 
     @router.post("/leads/{lead_id}/suppress", tags=["leads"], summary="Nobody works this lead any more")
-    async def suppress(request: HttpRequest, lead_id: LeadId, said: Annotated[SuppressIn, Body()] = SuppressIn()) -> JSONResponse:
+    async def suppress(request: HttpRequest, lead_id: LeadId, said: SuppressIn | None = None) -> JSONResponse:
+        said = said or SuppressIn()
         reasons = agreements.in_force(datetime.now(UTC)).reasons.values()
         allowed = [str(r.id) for r in reasons if r.allows(ReasonUse.SUPPRESS)]
         if "reason" in said.model_fields_set and allowed and said.reason not in allowed:
-            raise refused("reason", f"the agreement has no reason {said.reason!s} for suppressing; it has {', '.join(allowed)}")
+            raise refused(
+                "reason", f"the agreement has no reason {said.reason!s} for suppressing; it has {', '.join(allowed)}"
+            )
         await _stewarded(stewardship.suppress(lead_id, said.reason, traceparent=trace_of(request)))
         return JSONResponse({"lead_id": lead_id, "lead_status": "suppressed"})
 
@@ -139,7 +163,11 @@ def doors(settings: Settings, agreements: AgreementReader, reception: Reception,
 
     @router.api_route("/hooks/{connection}", methods=["GET", "POST"], tags=["hooks"], summary="Vendors' webhooks")
     async def hook(connection: str) -> JSONResponse:
-        raise Problem(404, "No such connection", f"There is no connection {connection[:80]!r}: none is set up in this installation.")
+        raise Problem(
+            404,
+            "No such connection",
+            f"There is no connection {connection[:80]!r}: none is set up in this installation.",
+        )
 
     return router
 
@@ -148,7 +176,9 @@ async def _stewarded(doing: Awaitable[T]) -> T:
     try:
         return await doing
     except NoSuchLead as error:
-        raise Problem(404, "No such lead", f"{_capital(str(error))}: check the id; POST /v1/leads answers it.") from error
+        raise Problem(
+            404, "No such lead", f"{_capital(str(error))}: check the id; POST /v1/leads answers it."
+        ) from error
     except NotNow as error:
         raise Problem(409, "Not in this state", f"{_capital(str(error))}.") from error
 

@@ -27,37 +27,65 @@ log = structlog.get_logger(__name__)
 _MOST_FIELDS = 300
 _PASSED_ON = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "campaign")
 _COUNTRIES = (
-    ("AT", "Austria"), ("BE", "Belgium"), ("CA", "Canada"), ("DK", "Denmark"), ("FI", "Finland"), ("FR", "France"), ("DE", "Germany"),
-    ("IE", "Ireland"), ("IT", "Italy"), ("NL", "Netherlands"), ("NO", "Norway"), ("PL", "Poland"), ("PT", "Portugal"), ("ES", "Spain"),
-    ("SE", "Sweden"), ("CH", "Switzerland"), ("GB", "United Kingdom"), ("US", "United States"),
+    ("AT", "Austria"),
+    ("BE", "Belgium"),
+    ("CA", "Canada"),
+    ("DK", "Denmark"),
+    ("FI", "Finland"),
+    ("FR", "France"),
+    ("DE", "Germany"),
+    ("IE", "Ireland"),
+    ("IT", "Italy"),
+    ("NL", "Netherlands"),
+    ("NO", "Norway"),
+    ("PL", "Poland"),
+    ("PT", "Portugal"),
+    ("ES", "Spain"),
+    ("SE", "Sweden"),
+    ("CH", "Switzerland"),
+    ("GB", "United Kingdom"),
+    ("US", "United States"),
 )
 _ASKED_AT_MOST = 4
 
 
 def form_doors(agreements: AgreementReader, reception: Reception) -> APIRouter:
-    """`/v1/forms/{form}`, `/forms/{form}` and `/forms/{form}/thanks`. Every form is welcome; the agreement may say more of some."""
+    """`/v1/forms/{form}`, `/forms/{form}`, `/forms/{form}/thanks`. Every form is welcome."""
     router = APIRouter()
     pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
     def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(pages.get_template(name).render(**values), status, {"Cache-Control": "no-store"})
 
-    def form_page(form: FormId, agreement: Agreement, unreachable: Unreachable | None, hidden: list[tuple[str, str]], status: int) -> HTMLResponse:
+    def form_page(
+        form: FormId, agreement: Agreement, unreachable: Unreachable | None, hidden: list[tuple[str, str]], status: int
+    ) -> HTMLResponse:
         written = defaultdict(str, unreachable.written if unreachable else {})
         messages = defaultdict(str, unreachable.messages if unreachable else {})
         terms = agreement.forms.get(form)
         title = str(terms.title) if terms and terms.title else "Let us show you around"
         return page(
-            "form.html", status, form=form, title=title, written=written, messages=messages, countries=_COUNTRIES, honeypot=HONEYPOT,
-            hidden=hidden, asked=_asked(agreement, terms),
+            "form.html",
+            status,
+            form=form,
+            title=title,
+            written=written,
+            messages=messages,
+            countries=_COUNTRIES,
+            honeypot=HONEYPOT,
+            hidden=hidden,
+            asked=_asked(agreement, terms),
         )
 
     @router.post("/v1/forms/{form}", tags=["forms"], summary="What a browser posts", status_code=303)
     async def post(request: Request, form: str) -> Response:
-        """urlencoded or multipart. 303 to the thank-you page; JSON for who asks for it with `Accept: application/json`."""
+        """urlencoded or multipart. 303 to the thank-you page; JSON for `Accept: application/json`."""
         form_id = _form_id(form)
         agreement = agreements.in_force(datetime.now(UTC))
         fields = await _fields(request)
@@ -73,7 +101,12 @@ def form_doors(agreements: AgreementReader, reception: Reception) -> APIRouter:
                 hidden = [(name, value) for name, value in fields if name in _PASSED_ON]
                 return form_page(form_id, agreement, filled, hidden, 422)
             errors = [{"field": field, "message": message} for field, message in filled.messages.items()]
-            raise Problem(422, "Nobody to answer", f"The field `{errors[0]['field']}` is refused: {errors[0]['message']}.", errors=errors)
+            raise Problem(
+                422,
+                "Nobody to answer",
+                f"The field `{errors[0]['field']}` is refused: {errors[0]['message']}.",
+                errors=errors,
+            )
         receipt = await reception.submit(filled.said, filled.contact, form=form_id, traceparent=trace_of(request))
         if wants_json:
             answer = json_of(receipt)
@@ -105,19 +138,25 @@ async def _fields(request: Request) -> list[tuple[str, str]]:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         raise Problem(
-            415, "Not a form", "A form is posted as application/x-www-form-urlencoded or multipart/form-data; JSON goes to POST /v1/leads."
+            415,
+            "Not a form",
+            "A form is application/x-www-form-urlencoded or multipart/form-data; JSON goes to POST /v1/leads.",
         )
     try:
         data: FormData = await request.form(max_files=10, max_fields=_MOST_FIELDS)
     except UnicodeDecodeError as error:
-        raise Problem(400, "The body is no UTF-8", "The form is no UTF-8 text: say accept-charset=\"utf-8\" in the form.") from error
+        raise Problem(
+            400, "The body is no UTF-8", 'The form is no UTF-8 text: say accept-charset="utf-8" in the form.'
+        ) from error
     except HTTPException as error:
         if error.status_code != 400:
             raise
-        raise Problem(400, "The form cannot be read", f"The form cannot be read: {error.detail}; post it as a browser does.") from error
+        raise Problem(
+            400, "The form cannot be read", f"The form cannot be read: {error.detail}; post it as a browser does."
+        ) from error
     fields = [(name, value) for name, value in data.multi_items() if not isinstance(value, UploadFile)]
     if any("\ufffd" in name or "\ufffd" in value for name, value in fields):
-        raise Problem(400, "The body is no UTF-8", "The form is no UTF-8 text: say accept-charset=\"utf-8\" in the form.")
+        raise Problem(400, "The body is no UTF-8", 'The form is no UTF-8 text: say accept-charset="utf-8" in the form.')
     return fields
 
 
@@ -131,7 +170,9 @@ def _asked(agreement: Agreement, form: Form | None) -> list[dict[str, Any]]:
     said = set(form.attributes) if form else set()
     return [
         {
-            "name": name, "title": str(a.title) or str(name).replace("_", " ").capitalize(), "choices": [str(c) for c in a.choices],
+            "name": name,
+            "title": str(a.title) or str(name).replace("_", " ").capitalize(),
+            "choices": [str(c) for c in a.choices],
             "number": a.type in (AttributeType.INTEGER, AttributeType.DECIMAL),
         }
         for name, a in agreement.attributes.items()

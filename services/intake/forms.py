@@ -1,4 +1,4 @@
-"""What a browser posts: which of a form's fields mean what. A lead is worth more than a tidy field, so forms forgive."""
+"""Which of a form's fields mean what. A lead is worth more than a tidy field, so forms forgive."""
 
 from __future__ import annotations
 
@@ -15,16 +15,42 @@ HONEYPOT = "fax_number_2"
 """A field that people do not see. Who fills it in is a machine."""
 
 _FIELDS = {
-    "email": "email", "e_mail": "email", "mail": "email", "email_address": "email", "work_email": "email", "phone": "phone", "tel": "phone",
-    "telephone": "phone", "phone_number": "phone", "mobile": "phone", "name": "name", "full_name": "name", "company": "company",
-    "organization": "company", "organisation": "company", "company_name": "company", "country": "country", "message": "message",
-    "comment": "message", "comments": "message", "question": "message",
+    "email": "email",
+    "e_mail": "email",
+    "mail": "email",
+    "email_address": "email",
+    "work_email": "email",
+    "phone": "phone",
+    "tel": "phone",
+    "telephone": "phone",
+    "phone_number": "phone",
+    "mobile": "phone",
+    "name": "name",
+    "full_name": "name",
+    "company": "company",
+    "organization": "company",
+    "organisation": "company",
+    "company_name": "company",
+    "country": "country",
+    "message": "message",
+    "comment": "message",
+    "comments": "message",
+    "question": "message",
 }
 _SOURCE = {
-    "channel": "channel", "utm_campaign": "campaign", "campaign": "campaign", "utm_medium": "medium", "medium": "medium", "utm_term": "term",
-    "utm_content": "content", "utm_source": "utm_source",
+    "channel": "channel",
+    "utm_campaign": "campaign",
+    "campaign": "campaign",
+    "utm_medium": "medium",
+    "medium": "medium",
+    "utm_term": "term",
+    "utm_content": "content",
+    "utm_source": "utm_source",
 }
-_FIRST, _LAST = frozenset({"first_name", "firstname", "given_name"}), frozenset({"last_name", "lastname", "family_name", "surname"})
+_FIRST, _LAST = (
+    frozenset({"first_name", "firstname", "given_name"}),
+    frozenset({"last_name", "lastname", "family_name", "surname"}),
+)
 _YES = frozenset({"1", "on", "true", "yes", "y"})
 _COUNTRY = re.compile(r"^[A-Za-z]{2}$")
 
@@ -98,9 +124,15 @@ def understood(form: Form | None, fields: Iterable[tuple[str, str]]) -> Filled |
     if isinstance(contact, dict):
         return Unreachable(contact, written)
     said = LeadIn(
-        email=contact.email, phone=contact.phone, country=country or None, name=known.get("name", "")[:500] or None,
-        company=known.get("company", "")[:500] or None, message=known.get("message", "")[:10_000] or None, source=SourceIn(**source),
-        attributes=dict(list(attributes.items())[:200]), consent=consent,
+        email=contact.email,
+        phone=contact.phone,
+        country=country or None,
+        name=known.get("name", "")[:500] or None,
+        company=known.get("company", "")[:500] or None,
+        message=known.get("message", "")[:10_000] or None,
+        source=SourceIn(**source),
+        attributes=dict(list(attributes.items())[:200]),
+        consent=consent,
     )
     return Filled(said, contact)
 

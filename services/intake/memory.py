@@ -13,7 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.events.intake import LeadErased, LeadProfile, LeadsMerged, LeadSubmitted, LeadSuppressed, LeadsUnmerged
+from schemas.base import Event
+from schemas.events.intake import LeadErased, LeadProfile, LeadsMerged, LeadSubmitted, LeadsUnmerged, LeadSuppressed
 from schemas.ids import ContentDigest, EventId, LeadId, SubmissionId
 from schemas.lifecycle import UNBORN, Effect, Life, State
 from schemas.repetitions import IDS_KEPT_FOR
@@ -24,7 +25,7 @@ from services.runtime.projected_words import Announcement
 from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
 from services.runtime.projection import Incoming, ProjectionRunner
 
-OWN = frozenset({LeadSubmitted, LeadSuppressed, LeadsMerged, LeadsUnmerged, LeadErased})
+OWN: frozenset[type[Event]] = frozenset({LeadSubmitted, LeadSuppressed, LeadsMerged, LeadsUnmerged, LeadErased})
 """The events that decide what a submission does."""
 
 
@@ -32,19 +33,22 @@ _OWN_TYPES, _PROFILE_TYPES = spellings(OWN), spellings({LeadProfile})
 
 METADATA = sa.MetaData()
 LIVES = sa.Table(
-    "intake_lives", METADATA,
+    "intake_lives",
+    METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("survivor", sa.String(36)),
     sa.Column("memory", sa.LargeBinary, nullable=False),
 )
 PEOPLE = sa.Table(
-    "intake_profiles", METADATA,
+    "intake_profiles",
+    METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("profile", sa.Text, nullable=False),
 )
 SUBMISSIONS = sa.Table(
-    "intake_submissions", METADATA,
+    "intake_submissions",
+    METADATA,
     sa.Column("event_id", sa.String(200), primary_key=True),
     sa.Column("submission_id", sa.String(36), nullable=False, index=True),
     sa.Column("lead_id", sa.String(36), nullable=False),
@@ -115,7 +119,12 @@ class IntakeProjection:
                 newest[r.key] = None
             elif r.type in _PROFILE_TYPES and (event := decoded(r)) is not None:
                 newest[r.key] = event.model_dump_json()
-        replace_rows(connection, PEOPLE, newest, [{"lead_id": k, "profile": text} for k, text in newest.items() if text is not None])
+        replace_rows(
+            connection,
+            PEOPLE,
+            newest,
+            [{"lead_id": k, "profile": text} for k, text in newest.items() if text is not None],
+        )
 
     def _apply_lives(self, connection: sa.Connection, records: Sequence[Incoming]) -> None:
         if not records:
@@ -130,13 +139,23 @@ class IntakeProjection:
             self.effects[r.record.partition, r.record.offset] = effect
             if isinstance(event, LeadSubmitted) and effect is not None:
                 submissions[r.envelope.event_id] = {
-                    "event_id": r.envelope.event_id, "submission_id": event.submission_id, "lead_id": r.key, "content": event.content,
-                    "window_ms": int(event.repeat_window.total_seconds() * 1000), "effect": effect.value, "at_ms": memories[r.key].now_ms,
+                    "event_id": r.envelope.event_id,
+                    "submission_id": event.submission_id,
+                    "lead_id": r.key,
+                    "content": event.content,
+                    "window_ms": int(event.repeat_window.total_seconds() * 1000),
+                    "effect": effect.value,
+                    "at_ms": memories[r.key].now_ms,
                 }
-        replace_rows(connection, LIVES, memories, [
-            {"lead_id": lead, "state": m.life.state.value, "survivor": m.life.survivor, "memory": encode_memory(m)}
-            for lead, m in memories.items()
-        ])
+        replace_rows(
+            connection,
+            LIVES,
+            memories,
+            [
+                {"lead_id": lead, "state": m.life.state.value, "survivor": m.life.survivor, "memory": encode_memory(m)}
+                for lead, m in memories.items()
+            ],
+        )
         replace_rows(connection, SUBMISSIONS, submissions, list(submissions.values()))
         self._sweep(connection, max((m.now_ms for m in memories.values()), default=0))
         while len(self.effects) > _EFFECTS_KEPT:
@@ -146,18 +165,20 @@ class IntakeProjection:
         """Forget submissions whose ids nobody remembers and whose content does not count any more."""
         if now_ms - self._swept_ms >= _SWEEP_EVERY_MS:
             s = SUBMISSIONS.c
-            connection.execute(sa.delete(SUBMISSIONS).where(s.at_ms < now_ms - _KEEP_MS, s.at_ms + s.window_ms < now_ms))
+            connection.execute(
+                sa.delete(SUBMISSIONS).where(s.at_ms < now_ms - _KEEP_MS, s.at_ms + s.window_ms < now_ms)
+            )
             self._swept_ms = now_ms
 
 
 class IntakeMemory:
-    """Asks the projection. Every answer is as of the position that it has read; raises Behind where it cannot be had."""
+    """Asks the projection. Every answer is as of what it has read; raises Behind where it cannot be had."""
 
     def __init__(self, runner: ProjectionRunner) -> None:
         self._runner = runner
 
     async def caught_up(self) -> None:
-        """Until the projection has been at the log's end once; before, nobody can tell what repeats what. Raises Behind."""
+        """Until it has been at the log's end once: before, nobody can tell what repeats what. Raises Behind."""
         if not self._runner.ready:
             await self._runner.caught_up(timeout=CATCH_UP_SECONDS)
 
@@ -180,7 +201,11 @@ class IntakeMemory:
 
     async def erased_with_profile(self) -> list[LeadId]:
         """Leads that are erased and whose profile is still there."""
-        query = sa.select(LIVES.c.lead_id).join(PEOPLE, PEOPLE.c.lead_id == LIVES.c.lead_id).where(LIVES.c.state == State.ERASED.value)
+        query = (
+            sa.select(LIVES.c.lead_id)
+            .join(PEOPLE, PEOPLE.c.lead_id == LIVES.c.lead_id)
+            .where(LIVES.c.state == State.ERASED.value)
+        )
         return await self._runner.read(lambda connection: [LeadId(lead) for (lead,) in connection.execute(query)])
 
     def effect_of(self, appended: Appended) -> Effect | None:
@@ -201,7 +226,9 @@ class IntakeMemory:
 def _memories(connection: sa.Connection, leads: Iterable[str]) -> dict[str, LeadMemory]:
     found: dict[str, LeadMemory] = {}
     for some in some_at_a_time(list(leads)):
-        for lead, blob in connection.execute(sa.select(LIVES.c.lead_id, LIVES.c.memory).where(LIVES.c.lead_id.in_(some))):
+        for lead, blob in connection.execute(
+            sa.select(LIVES.c.lead_id, LIVES.c.memory).where(LIVES.c.lead_id.in_(some))
+        ):
             found[lead] = decode_memory(blob)
     return found
 
@@ -218,15 +245,21 @@ def _profile(connection: sa.Connection, lead: str) -> LeadProfile | None:
 
 def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId, content: ContentDigest) -> Known:
     s = SUBMISSIONS.c
-    rows = connection.execute(sa.select(s.event_id, s.lead_id, s.content, s.effect).where(s.submission_id == submission))
+    rows = connection.execute(
+        sa.select(s.event_id, s.lead_id, s.content, s.effect).where(s.submission_id == submission)
+    )
     equal = connection.execute(
-        sa.select(s.submission_id).where(s.lead_id == lead, s.content == content, s.effect == Effect.EFFECT.value, s.window_ms > 0)
-        .order_by(s.at_ms.desc()).limit(1)
+        sa.select(s.submission_id)
+        .where(s.lead_id == lead, s.content == content, s.effect == Effect.EFFECT.value, s.window_ms > 0)
+        .order_by(s.at_ms.desc())
+        .limit(1)
     ).scalar_one_or_none()
     return Known(
         life=_life(connection, lead),
         profile=_profile(connection, lead),
-        under_this_key=tuple(Row(EventId(e), LeadId(l), ContentDigest(c), Effect(f)) for e, l, c, f in rows),
+        under_this_key=tuple(
+            Row(EventId(e), LeadId(lead_id), ContentDigest(c), Effect(f)) for e, lead_id, c, f in rows
+        ),
         equal=None if equal is None else SubmissionId(equal),
     )
 

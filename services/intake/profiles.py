@@ -14,11 +14,21 @@ from services.intake.requests import LeadIn
 PersonalAttributes = Mapping[AttributeName, bool | int | float | str]
 
 
-def profile_of(lead_id: LeadId, contact: Contact, said: LeadIn, attributes: PersonalAttributes, at: datetime) -> LeadProfile:
+def profile_of(
+    lead_id: LeadId, contact: Contact, said: LeadIn, attributes: PersonalAttributes, at: datetime
+) -> LeadProfile:
     """The profile as this one submission tells it. `attributes`: those that must not leave the profile."""
     return LeadProfile(
-        lead_id=lead_id, updated_at=at, email=contact.email, phone=contact.phone, name=said.name, company=said.company,
-        country=said.country, attributes=dict(attributes), external_ids=dict(said.external_ids), message=said.message,
+        lead_id=lead_id,
+        updated_at=at,
+        email=contact.email,
+        phone=contact.phone,
+        name=said.name,
+        company=said.company,
+        country=said.country,
+        attributes=dict(attributes),
+        external_ids=dict(said.external_ids),
+        message=said.message,
     )
 
 
@@ -26,21 +36,20 @@ def merged(known: LeadProfile | None, new: LeadProfile) -> LeadProfile:
     """`known` with what `new` says on top; what `new` does not say stays."""
     if known is None:
         return new
-    said = {name: value for name in ("email", "phone", "name", "company", "country", "message") if (value := getattr(new, name)) is not None}
+    said = {
+        name: value
+        for name in ("email", "phone", "name", "company", "country", "message")
+        if (value := getattr(new, name)) is not None
+    }
     return known.model_copy(
         update={
-            **said, "lead_id": new.lead_id, "updated_at": new.updated_at,
-            "attributes": {**known.attributes, **new.attributes}, "external_ids": {**known.external_ids, **new.external_ids},
+            **said,
+            "lead_id": new.lead_id,
+            "updated_at": new.updated_at,
+            "attributes": {**known.attributes, **new.attributes},
+            "external_ids": {**known.external_ids, **new.external_ids},
         }
     )
-
-
-def into_survivor(survivor: LeadProfile | None, gone: LeadProfile) -> LeadProfile | None:
-    """The survivor's profile, its gaps filled from the lead that was merged into it. None: there is nobody's profile to fill."""
-    if survivor is None:
-        return None
-    filled = merged(gone, survivor)
-    return filled.model_copy(update={"message": survivor.message or gone.message})
 
 
 def same(a: LeadProfile | None, b: LeadProfile) -> bool:

@@ -1,8 +1,8 @@
 """Receiving: a submission becomes an event exactly once, and is confirmed only after its append was read back.
 
-Who says 202 must know three things: that the record is in Kafka with acks=all, that it is in effect (a lead may have been
-merged into another a moment ago), and which submission it is (an equal one may have been faster). All three are in the
-log, so it is read up to the own append before anything is answered.
+Who says 202 must know three things: that the record is in Kafka with acks=all, that it is in effect (its lead may have
+been merged a moment ago), and which submission it is (an equal one may have been faster). All three are in the log, so
+it is read up to the own append before anything is answered.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from schemas.vocabulary import AttributeName, AttributeValue, Source
 from services.intake.attributes import sorted_out
 from services.intake.identity import Contact, lead_of
 from services.intake.memory import IntakeMemory, Known
-from services.runtime.turns import OneAtATime
 from services.intake.profiles import PersonalAttributes, merged, profile_of, same
 from services.intake.requests import LeadIn
 from services.intake.source import cleaned
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appended, Appender, fresh_id
 from services.runtime.settings import Settings
+from services.runtime.turns import OneAtATime
 
 LONGEST_MERGE_CHAIN = 16
 FOR_EVER_DIFFERENT = timedelta(0)
@@ -72,9 +72,16 @@ class Draft:
     def event_for(self, lead: LeadId) -> LeadSubmitted:
         """The event in `lead`'s log (the survivor's, if the lead of the contact was merged)."""
         return LeadSubmitted(
-            lead_id=lead, submission_id=self.submission_id, content=self.content, repeat_window=self.window,
-            submitted_at=self.said.submitted_at or self.received_at, source=self.source, country=self.said.country,
-            attributes=self.attributes, consent=dict(self.said.consent), form=self.form,
+            lead_id=lead,
+            submission_id=self.submission_id,
+            content=self.content,
+            repeat_window=self.window,
+            submitted_at=self.said.submitted_at or self.received_at,
+            source=self.source,
+            country=self.said.country,
+            attributes=self.attributes,
+            consent=dict(self.said.consent),
+            form=self.form,
         )
 
     def event_id_for(self, lead: LeadId, known: Known) -> EventId:
@@ -83,8 +90,17 @@ class Draft:
         void = sum(row.lead_id == lead and row.effect is Effect.VOID for row in known.under_this_key)
         return EventId(f"{there}.again.{void}" if void else there)
 
-    def receipt(self, lead: LeadId, *, submission: SubmissionId | None = None, duplicate: bool = False, warning: str | None = None) -> Receipt:
-        return Receipt(lead, submission or self.submission_id, duplicate, self.warnings + ((warning,) if warning else ()))
+    def receipt(
+        self,
+        lead: LeadId,
+        *,
+        submission: SubmissionId | None = None,
+        duplicate: bool = False,
+        warning: str | None = None,
+    ) -> Receipt:
+        return Receipt(
+            lead, submission or self.submission_id, duplicate, self.warnings + ((warning,) if warning else ())
+        )
 
 
 SUPPRESSED = "this lead is suppressed: the submission is recorded and nobody will work it"
@@ -93,12 +109,21 @@ SUPPRESSED = "this lead is suppressed: the submission is recorded and nobody wil
 class Reception:
     """Takes submissions in. One for the process."""
 
-    def __init__(self, settings: Settings, appender: Appender, agreements: AgreementReader, memory: IntakeMemory) -> None:
+    def __init__(
+        self, settings: Settings, appender: Appender, agreements: AgreementReader, memory: IntakeMemory
+    ) -> None:
         self._settings, self._appender, self._agreements, self._memory = settings, appender, agreements, memory
         self.turns = OneAtATime()
 
-    async def submit(self, said: LeadIn, contact: Contact, *, key: str | None = None, form: FormId | None = None,
-                     traceparent: str | None = None) -> Receipt:
+    async def submit(
+        self,
+        said: LeadIn,
+        contact: Contact,
+        *,
+        key: str | None = None,
+        form: FormId | None = None,
+        traceparent: str | None = None,
+    ) -> Receipt:
         """Take one submission in and answer when it is in the log, in effect and read back.
 
         Raises KeyUsedForAnotherBody, BrokerAway (nothing is confirmed), TimeoutError (the same).
@@ -110,20 +135,35 @@ class Reception:
         async with self.turns.of(f"key {draft.event_id}"):
             return await self._take_in(draft)
 
-    def _draft(self, said: LeadIn, contact: Contact, key: str | None, form: FormId | None, traceparent: str | None) -> Draft:
+    def _draft(
+        self, said: LeadIn, contact: Contact, key: str | None, form: FormId | None, traceparent: str | None
+    ) -> Draft:
         now = datetime.now(UTC)
         namespace, secret = self._settings.lead_namespace, self._settings.secret
-        event_id = fresh_id() if key is None else EventId("key-" + hmac.digest(secret, b"key" + key.encode(), "sha256").hex()[:40])
+        event_id = (
+            fresh_id()
+            if key is None
+            else EventId("key-" + hmac.digest(secret, b"key" + key.encode(), "sha256").hex()[:40])
+        )
         source, about_source = cleaned(said.source, secret)
         agreement = self._agreements.in_force(now)
         sorted_attributes = sorted_out(agreement, said.attributes, said.country)
         return Draft(
-            lead_id=lead_of(namespace, contact), contact=contact, said=said, event_id=event_id,
+            lead_id=lead_of(namespace, contact),
+            contact=contact,
+            said=said,
+            event_id=event_id,
             submission_id=SubmissionId(str(uuid.uuid5(namespace, f"submission {event_id}"))),
-            content=content_digest(secret, said, contact, form), keyed=key is not None,
+            content=content_digest(secret, said, contact, form),
+            keyed=key is not None,
             window=FOR_EVER_DIFFERENT if key is not None else agreement.terms.intake.repeat_window,
-            source=source, attributes=sorted_attributes.spoken, personal=sorted_attributes.personal, form=form,
-            received_at=now, warnings=about_source + sorted_attributes.warnings, traceparent=traceparent,
+            source=source,
+            attributes=sorted_attributes.spoken,
+            personal=sorted_attributes.personal,
+            form=form,
+            received_at=now,
+            warnings=about_source + sorted_attributes.warnings,
+            traceparent=traceparent,
         )
 
     async def _take_in(self, draft: Draft) -> Receipt:
@@ -140,7 +180,9 @@ class Reception:
             if receipt is not None:
                 return receipt
             lead = known.survivor or lead
-        raise TimeoutError(f"Submission {draft.submission_id} finds no lead to belong to: its leads are merged in a circle; unmerge one.")
+        raise TimeoutError(
+            f"Submission {draft.submission_id} finds no lead to belong to: the merges lead in a circle; unmerge one."
+        )
 
     async def _append(self, draft: Draft, lead: LeadId, event_id: EventId, known: Known) -> None:
         """Profile first, for the event speaks of it; then the event; then read both back."""
@@ -149,7 +191,9 @@ class Reception:
             here = None if known.life.state in (State.NONE, State.ERASED) else known.profile
             profile = merged(here, profile_of(lead, draft.contact, draft.said, draft.personal, draft.received_at))
             if here is not None and lead != draft.lead_id:  # a survivor keeps its own address
-                profile = profile.model_copy(update={"email": here.email or profile.email, "phone": here.phone or profile.phone})
+                profile = profile.model_copy(
+                    update={"email": here.email or profile.email, "phone": here.phone or profile.phone}
+                )
             if not same(here, profile):
                 written.append(await self._appender.append(profile, traceparent=draft.traceparent))
         event = draft.event_for(lead)
@@ -160,7 +204,11 @@ class Reception:
 
 def content_digest(secret: bytes, said: LeadIn, contact: Contact, form: FormId | None) -> ContentDigest:
     """What makes two submissions equal. Keyed with the secret: a plain digest of an address can be guessed."""
-    content = said.model_dump(mode="json", exclude_unset=True) | {"email": contact.email, "phone": contact.phone, "form": form}
+    content = said.model_dump(mode="json", exclude_unset=True) | {
+        "email": contact.email,
+        "phone": contact.phone,
+        "form": form,
+    }
     return ids.digest(hmac.digest(secret, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), "sha256"))
 
 
@@ -176,13 +224,16 @@ def _repeated(draft: Draft, lead: LeadId, known: Known) -> Receipt | None:
                 return draft.receipt(lead, duplicate=True, warning=SUPPRESSED)
         return None
     since_ms = int((draft.received_at - draft.window).timestamp() * 1000)
-    if any(content == draft.content and at > since_ms for content, at in known.life.contents) and known.equal is not None:
+    if (
+        any(content == draft.content and at > since_ms for content, at in known.life.contents)
+        and known.equal is not None
+    ):
         return draft.receipt(lead, submission=known.equal, duplicate=True)
     return None
 
 
 def _read_back(draft: Draft, lead: LeadId, event_id: EventId, known: Known) -> Receipt | None:
-    """What our own append did in the log. None: void, for the lead was merged meanwhile, so it is the survivor's turn."""
+    """What our own append did in the log. None: void, for the lead was merged meanwhile."""
     own = next((row for row in known.under_this_key if row.event_id == event_id), None)
     if own is None:
         raise TimeoutError("The submission was appended and is not read back yet: send the same again in a moment.")

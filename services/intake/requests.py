@@ -21,6 +21,9 @@ def _upper(value: object) -> object:
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Fraction = Annotated[float, Field(allow_inf_nan=False)]
+Attributes = dict[AttributeName, bool | Whole | Fraction | Text | None]
 MaybeLine = Annotated[Line | None, BeforeValidator(_blank_is_none)]
 Country = Annotated[CountryCode | None, BeforeValidator(_upper), BeforeValidator(_blank_is_none)]
 """Two letters, ISO 3166, in either case."""
@@ -42,8 +45,12 @@ class WhoIn(Request):
     """How the person can be reached: an e-mail address, a telephone number or both."""
 
     email: Annotated[MaybeLine, Field(description="normalised to lower case; it names the lead")] = None
-    phone: Annotated[MaybeLine, Field(description="normalised to E.164; it names the lead where there is no email")] = None
-    country: Annotated[Country, Field(description="ISO 3166, such as DE; also tells what a phone number without +country code means")] = None
+    phone: Annotated[MaybeLine, Field(description="normalised to E.164; it names the lead where there is no email")] = (
+        None
+    )
+    country: Annotated[
+        Country, Field(description="ISO 3166, such as DE; also tells what a phone number without +country code means")
+    ] = None
 
 
 class LeadIn(WhoIn):
@@ -52,10 +59,12 @@ class LeadIn(WhoIn):
     name: MaybeLine = None
     company: MaybeLine = None
     message: Annotated[Text | None, BeforeValidator(_blank_is_none)] = None
-    attributes: Annotated[dict[AttributeName, bool | int | float | Text | None], Field(max_length=200)] = {}
+    attributes: Annotated[Attributes, Field(max_length=200)] = Field(default_factory=dict)
     source: SourceIn = SourceIn()
-    consent: Annotated[dict[Slug, bool], Field(max_length=50)] = {}
-    external_ids: Annotated[dict[Slug, Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=50)] = {}
+    consent: Annotated[dict[Slug, bool], Field(max_length=50)] = Field(default_factory=dict)
+    external_ids: Annotated[
+        dict[Slug, Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=50)
+    ] = Field(default_factory=dict)
     submitted_at: AwareDatetime | None = None
 
     @model_validator(mode="after")

@@ -48,8 +48,13 @@ def cleaned(source: SourceIn, secret: bytes) -> tuple[Source, tuple[str, ...]]:
     campaign = text("campaign", hide=token)
     return (
         Source(
-            channel=non_personal("channel"), campaign=None if campaign is None else CampaignId(campaign), medium=non_personal("medium"),
-            term=non_personal("term"), content=non_personal("content"), utm_source=non_personal("utm_source"), cost=source.cost,
+            channel=non_personal("channel"),
+            campaign=None if campaign is None else CampaignId(campaign),
+            medium=non_personal("medium"),
+            term=non_personal("term"),
+            content=non_personal("content"),
+            utm_source=non_personal("utm_source"),
+            cost=source.cost,
         ),
         tuple(warnings),
     )

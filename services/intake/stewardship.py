@@ -8,19 +8,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schemas.base import Event
-from schemas.events.intake import ConsentChanged, EngagementObserved, LeadErased, LeadsMerged, LeadsUnmerged, LeadSuppressed
+from schemas.events.intake import (
+    ConsentChanged,
+    EngagementObserved,
+    LeadErased,
+    LeadsMerged,
+    LeadsUnmerged,
+    LeadSuppressed,
+)
 from schemas.ids import EventId, LeadId
 from schemas.lifecycle import Effect, Life, State
 from schemas.topics import PROFILES
 from schemas.vocabulary import Reason
 from services.intake.memory import IntakeMemory
-from services.runtime.turns import OneAtATime
 from services.intake.profiles import merged, same
 from services.intake.reception import LONGEST_MERGE_CHAIN
 from services.intake.requests import ConsentIn, EngagementIn
 from services.intake.source import cleaned
 from services.runtime.appending import Appender
 from services.runtime.settings import Settings
+from services.runtime.turns import OneAtATime
 
 
 class NoSuchLead(LookupError):
@@ -59,10 +66,16 @@ class Stewardship:
         for index, (lead, said) in enumerate(engagements):
             source, about = cleaned(said.source, self._settings.secret)
             warnings += [f"[{index}].{sentence}" for sentence in about]
-            events.append(EngagementObserved(
-                lead_id=survivors.get(lead, lead), kind=said.kind, occurred_at=said.occurred_at or now, source=source, asset=said.asset,
-                quantity=said.quantity,
-            ))
+            events.append(
+                EngagementObserved(
+                    lead_id=survivors.get(lead, lead),
+                    kind=said.kind,
+                    occurred_at=said.occurred_at or now,
+                    source=source,
+                    asset=said.asset,
+                    quantity=said.quantity,
+                )
+            )
         ids = [self._id(key, str(index)) for index in range(len(events))]
         done = await self._appender.append_all(events, event_ids=ids, traceparent=traceparent)
         return [Observed(e.lead_id, a.event_id) for e, a in zip(events, done, strict=True)], warnings
@@ -71,7 +84,10 @@ class Stewardship:
         """Append what a person allows or forbids. Raises BrokerAway."""
         survivors = await self._memory.survivors([lead])
         event = ConsentChanged(
-            lead_id=survivors.get(lead, lead), purpose=said.purpose, granted=said.granted, occurred_at=said.occurred_at or datetime.now(UTC)
+            lead_id=survivors.get(lead, lead),
+            purpose=said.purpose,
+            granted=said.granted,
+            occurred_at=said.occurred_at or datetime.now(UTC),
         )
         done = await self._appender.append(event, event_id=self._id(key, "consent"), traceparent=traceparent)
         return Observed(event.lead_id, done.event_id)
@@ -87,7 +103,7 @@ class Stewardship:
             await self._say(LeadSuppressed(lead_id=lead, reason=reason), lead, traceparent)
 
     async def merge(self, lead: LeadId, survivor: LeadId, *, traceparent: str | None) -> LeadId:
-        """This lead turned out to be `survivor`; gives the lead that it is now. Raises NoSuchLead, NotNow, BrokerAway."""
+        """This lead turned out to be `survivor`; gives the lead that it is now. Raises as `suppress` does."""
         survivor = await self._end_of_chain(survivor)
         if survivor == lead:
             raise NotNow(f"lead {lead} cannot be merged into itself: name another survivor")
@@ -113,7 +129,7 @@ class Stewardship:
             await self._say(LeadsUnmerged(lead_id=lead, survivor=life.survivor), lead, traceparent)
 
     async def erase(self, lead: LeadId, *, traceparent: str | None) -> None:
-        """Forget the person: LeadErased, then the profile's tombstone. Again is the same. Raises NoSuchLead, BrokerAway."""
+        """Forget the person: LeadErased, then the profile's tombstone. Raises NoSuchLead, BrokerAway."""
         async with self._turns.of(lead):
             life = await self._known(lead, erased_too=True)
             if life.state is not State.ERASED:

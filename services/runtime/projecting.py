@@ -1,4 +1,4 @@
-"""What every projection does the same: choosing records by type, decoding what can be decoded, replacing rows by key."""
+"""What projections do the same: choosing records by type, decoding what can be decoded, replacing rows by key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sqlalchemy as sa
 import structlog
 
 from schemas.base import Event
-from schemas.wire import UPCASTERS, UndecodableRecord
+from schemas.history.upcasters import UPCASTERS
+from schemas.wire import UndecodableRecord
 from services.runtime.projection import Incoming
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ def spellings(events: Iterable[type[Event]]) -> frozenset[str]:
 
 
 def decoded(incoming: Incoming) -> Event | None:
-    """What the record says; None if its headers or content cannot be read (feedback keeps such records as dead letters)."""
+    """What the record says; None if it cannot be read (feedback keeps such records as dead letters)."""
     try:
         _ = incoming.envelope
         return incoming.event
@@ -32,8 +33,10 @@ def decoded(incoming: Incoming) -> Event | None:
         return None
 
 
-def replace_rows(connection: sa.Connection, table: sa.Table, keys: Iterable[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Put `rows` in the place of whatever stands under `keys` (of the table's one key column); the same in every database."""
+def replace_rows(
+    connection: sa.Connection, table: sa.Table, keys: Iterable[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Put `rows` in the place of whatever stands under `keys` (of the table's one key column), in any database."""
     (key,) = table.primary_key.columns
     for some in some_at_a_time(list(keys)):
         connection.execute(sa.delete(table).where(key.in_(some)))

@@ -1,4 +1,4 @@
-"""A service as its main runs it, inside the test: its background, its doors on a port of its own, a client that has the token."""
+"""A service as its main runs it, inside the test: its background, its doors, a client that has the token."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from schemas.events.console import AgreementPublished
 from schemas.ids import AgreementName, EventId, digest
 from services.runtime.appending import Appended, Appender
 from services.runtime.health import Health
-from services.runtime.main import Running, Service
 from services.runtime.http import serve
+from services.runtime.main import Running, Service
 from services.runtime.settings import Settings
 from services.runtime.topics import ensure_topics
 
 AGREEMENT = (Path(__file__).parent / "doors_agreement.yaml").read_text()
-TOKEN = "the-token-of-the-tests"  # noqa: S105
+TOKEN = "the-token-of-the-tests"
 
 
 def settings_for(kafka: str, namespace: str, folder: Path, *, patience: float = 20.0) -> Settings:
     """Settings of an installation of this test's own."""
     return Settings(
-        bootstrap_servers=kafka, namespace=namespace, secret=bytes(range(32)), token=TOKEN, data_dir=folder, partitions=4,
+        bootstrap_servers=kafka,
+        namespace=namespace,
+        secret=bytes(range(32)),
+        token=TOKEN,
+        data_dir=folder,
+        partitions=4,
         broker_patience=timedelta(seconds=patience),
     )
 
@@ -39,7 +44,11 @@ async def publish_agreement(settings: Settings, text: str = AGREEMENT) -> None:
         await write.by(
             "console",
             AgreementPublished(
-                name=AgreementName("tests"), agreement_version=1, content=digest(text.encode()), text=text, effective_at=None
+                name=AgreementName("tests"),
+                agreement_version=1,
+                content=digest(text.encode()),
+                text=text,
+                effective_at=None,
             ),
         )
 

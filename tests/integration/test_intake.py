@@ -1,5 +1,7 @@
 """Intake on real Kafka through real HTTP: what 202 promises, what repeats what, and where personal data is."""
 
+# ruff: noqa: ASYNC110 - another process's view of the log is looked at again until it has come
+
 from __future__ import annotations
 
 import asyncio
@@ -34,7 +36,9 @@ async def intake(settings: Settings) -> AsyncIterator[Served]:
 
 async def everything_in(settings: Settings, topic: Topic) -> list[dict[str, Any]]:
     """Every record of the topic, with its type and key."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
+    )
     await consumer.start()
     try:
         places = [TopicPartition(settings.topic(topic), p) for p in range(settings.partitions)]
@@ -48,27 +52,46 @@ async def everything_in(settings: Settings, topic: Topic) -> list[dict[str, Any]
                     for records in (await consumer.getmany(place, timeout_ms=500)).values():
                         for r in records:
                             headers = dict(r.headers)
-                            found.append({
-                                "type": headers.get("ce_type", b"").decode().removeprefix("leadloop.").removesuffix(".v1"), "key": r.key.decode(),
-                                "id": headers.get("ce_id", b"").decode(), **(json.loads(r.value) if r.value is not None else {"tombstone": True}),
-                            })
+                            found.append(
+                                {
+                                    "type": headers.get("ce_type", b"")
+                                    .decode()
+                                    .removeprefix("leadloop.")
+                                    .removesuffix(".v1"),
+                                    "key": r.key.decode(),
+                                    "id": headers.get("ce_id", b"").decode(),
+                                    **(json.loads(r.value) if r.value is not None else {"tombstone": True}),
+                                }
+                            )
         return found
     finally:
         await consumer.stop()
 
 
-async def test_what_is_answered_by_202_is_in_the_log_with_its_profile_beside_it(intake: Served, settings: Settings) -> None:
-    answer = await intake.http.post("/v1/leads", json={**ANA, "source": {"channel": "web", "campaign": "spring"}, "country": "es"})
+async def test_what_is_answered_by_202_is_in_the_log_with_its_profile_beside_it(
+    intake: Served, settings: Settings
+) -> None:
+    answer = await intake.http.post(
+        "/v1/leads", json={**ANA, "source": {"channel": "web", "campaign": "spring"}, "country": "es"}
+    )
     assert answer.status_code == 202, answer.text
     said = answer.json()
     assert said["duplicate"] is False
     (event,) = await everything_in(settings, LEADS)
-    assert (event["type"], event["lead_id"], event["submission_id"]) == ("LeadSubmitted", said["lead_id"], said["submission_id"])
+    assert (event["type"], event["lead_id"], event["submission_id"]) == (
+        "LeadSubmitted",
+        said["lead_id"],
+        said["submission_id"],
+    )
     assert event["attributes"] == {"topic": "demo", "employees": 120}
     assert event["source"]["campaign"] == "spring"
     assert event["country"] == "ES"
     (profile,) = await everything_in(settings, PROFILES)
-    assert (profile["lead_id"], profile["email"], profile["name"]) == (said["lead_id"], "ana.alvarez@example.com", "Ana Alvarez")
+    assert (profile["lead_id"], profile["email"], profile["name"]) == (
+        said["lead_id"],
+        "ana.alvarez@example.com",
+        "Ana Alvarez",
+    )
 
 
 async def test_one_person_is_one_lead_however_the_address_is_written(intake: Served) -> None:
@@ -103,7 +126,9 @@ async def test_equal_posts_at_the_same_moment_are_one_submission(intake: Served,
 async def test_two_intakes_at_once_still_make_one_submission_of_equal_posts(settings: Settings, tmp_path: Path) -> None:
     other = settings_for(settings.bootstrap_servers, settings.namespace, tmp_path / "other")
     async with served(SERVICE, settings) as one, served(SERVICE, other) as two:
-        answers = await asyncio.gather(*[side.http.post("/v1/leads", json=ANA) for side in (one, two) for _ in range(5)])
+        answers = await asyncio.gather(
+            *[side.http.post("/v1/leads", json=ANA) for side in (one, two) for _ in range(5)]
+        )
         assert {a.status_code for a in answers} == {202}
         assert len({a.json()["submission_id"] for a in answers}) == 1
         assert sum(not a.json()["duplicate"] for a in answers) == 1
@@ -143,7 +168,9 @@ async def test_what_was_taken_in_is_known_after_a_restart(settings: Settings) ->
 
 async def test_a_profile_grows_and_what_a_later_submission_leaves_out_stays(intake: Served, settings: Settings) -> None:
     await intake.http.post("/v1/leads", json={**ANA, "company": "Acme"})
-    await intake.http.post("/v1/leads", json={"email": ANA["email"], "phone": "+49 30 901820", "external_ids": {"crm": "77"}})
+    await intake.http.post(
+        "/v1/leads", json={"email": ANA["email"], "phone": "+49 30 901820", "external_ids": {"crm": "77"}}
+    )
     last = (await everything_in(settings, PROFILES))[-1]
     assert (last["name"], last["company"], last["phone"]) == ("Ana Alvarez", "Acme", "+4930901820")
     assert last["external_ids"] == {"crm": "77"}
@@ -151,11 +178,22 @@ async def test_a_profile_grows_and_what_a_later_submission_leaves_out_stays(inta
 
 async def test_nothing_personal_gets_into_the_leads_log(intake: Served, settings: Settings) -> None:
     secrets = ["ana.alvarez@example.com", "Alvarez", "Acme", "4930901820", "call me", "Annie", "blue", "0171 1234567"]
-    answer = await intake.http.post("/v1/leads", json={
-        **ANA, "phone": "+49 30 901820", "company": "Acme", "message": "call me",
-        "attributes": {"topic": "demo", "nickname": "Annie", "favourite_colour": "blue", "industry": "call 0171 1234567"},
-        "source": {"campaign": "ana.alvarez@example.com", "term": "0171 1234567", "channel": "web"},
-    })
+    answer = await intake.http.post(
+        "/v1/leads",
+        json={
+            **ANA,
+            "phone": "+49 30 901820",
+            "company": "Acme",
+            "message": "call me",
+            "attributes": {
+                "topic": "demo",
+                "nickname": "Annie",
+                "favourite_colour": "blue",
+                "industry": "call 0171 1234567",
+            },
+            "source": {"campaign": "ana.alvarez@example.com", "term": "0171 1234567", "channel": "web"},
+        },
+    )
     assert answer.status_code == 202, answer.text
     warned = " ".join(answer.json()["warnings"])
     assert all(word in warned for word in ("favourite_colour", "industry", "source.campaign", "source.term"))
@@ -167,14 +205,20 @@ async def test_nothing_personal_gets_into_the_leads_log(intake: Served, settings
 
 async def test_a_submission_for_a_merged_lead_goes_to_the_survivor(intake: Served, settings: Settings) -> None:
     ana = (await intake.http.post("/v1/leads", json=ANA)).json()["lead_id"]
-    work = (await intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "company": "Acme"})).json()["lead_id"]
+    work = (await intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "company": "Acme"})).json()[
+        "lead_id"
+    ]
     merged = await intake.http.post(f"/v1/leads/{work}/merge", json={"survivor": ana})
     assert merged.status_code == 200, merged.text
     again = await intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "phone": "+49 30 901820"})
     assert again.status_code == 202
     assert again.json()["lead_id"] == ana
     profile = [p for p in await everything_in(settings, PROFILES) if p["key"] == ana][-1]
-    assert (profile["email"], profile["company"], profile["phone"]) == ("ana.alvarez@example.com", "Acme", "+4930901820")
+    assert (profile["email"], profile["company"], profile["phone"]) == (
+        "ana.alvarez@example.com",
+        "Acme",
+        "+4930901820",
+    )
     back = await intake.http.post(f"/v1/leads/{work}/unmerge", json={})
     assert back.status_code == 200
     own = await intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "message": "mine again"})
@@ -188,14 +232,20 @@ async def test_an_append_that_a_merge_overtook_is_appended_to_the_survivor(intak
     async with pens(settings) as write:
         from schemas.events.intake import LeadsMerged
 
-        posts = [intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "message": str(n)}) for n in range(30)]
+        posts = [
+            intake.http.post("/v1/leads", json={"email": "ana@work.example.com", "message": str(n)}) for n in range(30)
+        ]
         merge = write.by("intake", LeadsMerged(lead_id=work, survivor=ana))
         answers, _ = await asyncio.gather(asyncio.gather(*posts), merge)
     assert {a.status_code for a in answers} == {202}
     events = await everything_in(settings, LEADS)
     merged_at = next(i for i, e in enumerate(events) if e["type"] == "LeadsMerged")
-    in_effect = {e["submission_id"]: e["lead_id"] for e in events if e["type"] == "LeadSubmitted" and e["lead_id"] == ana} | {
-        e["submission_id"]: e["lead_id"] for e in events[:merged_at] if e["type"] == "LeadSubmitted" and e["lead_id"] == work
+    in_effect = {
+        e["submission_id"]: e["lead_id"] for e in events if e["type"] == "LeadSubmitted" and e["lead_id"] == ana
+    } | {
+        e["submission_id"]: e["lead_id"]
+        for e in events[:merged_at]
+        if e["type"] == "LeadSubmitted" and e["lead_id"] == work
     }
     assert [in_effect[a.json()["submission_id"]] for a in answers] == [a.json()["lead_id"] for a in answers]
 
@@ -236,16 +286,23 @@ async def test_an_erasure_that_a_crash_cut_short_is_finished_by_the_next_start(s
             await asyncio.sleep(0.2)
 
 
-async def test_engagements_and_consents_are_recorded_for_the_person_they_name(intake: Served, settings: Settings) -> None:
+async def test_engagements_and_consents_are_recorded_for_the_person_they_name(
+    intake: Served, settings: Settings
+) -> None:
     lead = (await intake.http.post("/v1/leads", json=ANA)).json()["lead_id"]
-    said = [{"email": ANA["email"], "kind": "pricing_viewed", "occurred_at": "2026-03-01T09:00:00+01:00"}, {"lead_id": lead, "kind": "danced"}]
+    said = [
+        {"email": ANA["email"], "kind": "pricing_viewed", "occurred_at": "2026-03-01T09:00:00+01:00"},
+        {"lead_id": lead, "kind": "danced"},
+    ]
     answer = await intake.http.post("/v1/engagements", json=said, headers={"Idempotency-Key": "e1"})
     again = await intake.http.post("/v1/engagements", json=said, headers={"Idempotency-Key": "e1"})
     assert answer.status_code == 202, answer.text
     assert answer.json()["accepted"] == 2
     assert "danced" in answer.json()["warnings"][0]
     assert again.json()["engagements"] == answer.json()["engagements"]
-    consent = await intake.http.post("/v1/consents", json={"email": ANA["email"], "purpose": "marketing", "granted": False})
+    consent = await intake.http.post(
+        "/v1/consents", json={"email": ANA["email"], "purpose": "marketing", "granted": False}
+    )
     assert consent.json()["lead_id"] == lead
     events = await everything_in(settings, LEADS)
     assert [e["kind"] for e in events if e["type"] == "EngagementObserved"][:2] == ["pricing_viewed", "danced"]
@@ -259,23 +316,41 @@ async def test_a_browser_posts_a_form_and_is_thanked(intake: Served, settings: S
     assert page.status_code == 200
     assert "See a demo" in page.text
     assert 'value="spring"' in page.text
-    fields = {"first_name": "Ana", "last_name": "Alvarez", "email": "ana@example.com", "phone": "nonsense", "size": "120", "utm_campaign": "spring",
-              "consent_marketing": "yes", "Favourite Colour": "blue"}
+    fields = {
+        "first_name": "Ana",
+        "last_name": "Alvarez",
+        "email": "ana@example.com",
+        "phone": "nonsense",
+        "size": "120",
+        "utm_campaign": "spring",
+        "consent_marketing": "yes",
+        "Favourite Colour": "blue",
+    }
     posted = await intake.http.post("/v1/forms/demo", data=fields)
     assert (posted.status_code, posted.headers["location"]) == (303, "/forms/demo/thanks")
     assert (await intake.http.get(posted.headers["location"])).status_code == 200
-    multipart = await intake.http.post("/v1/forms/demo", files=[(k, (None, v)) for k, v in fields.items()], headers={"Accept": "application/json"})
+    multipart = await intake.http.post(
+        "/v1/forms/demo", files=[(k, (None, v)) for k, v in fields.items()], headers={"Accept": "application/json"}
+    )
     assert (multipart.status_code, multipart.json()["duplicate"]) == (202, True)
-    assert (await intake.http.post("/v1/forms/moved", data={"email": "b@example.com"})).headers["location"] == "https://example.com/thank-you"
+    assert (await intake.http.post("/v1/forms/moved", data={"email": "b@example.com"})).headers[
+        "location"
+    ] == "https://example.com/thank-you"
     event = next(e for e in await everything_in(settings, LEADS) if e["form"] == "demo")
     assert event["attributes"] == {"employees": 120, "topic": "demo"}
-    assert (event["source"]["channel"], event["source"]["campaign"], event["consent"]) == ("web", "spring", {"marketing": True})
+    assert (event["source"]["channel"], event["source"]["campaign"], event["consent"]) == (
+        "web",
+        "spring",
+        {"marketing": True},
+    )
     profile = next(p for p in await everything_in(settings, PROFILES) if p["email"] == "ana@example.com")
     assert profile["name"] == "Ana Alvarez"
     assert profile["attributes"] == {"phone_as_typed": "nonsense", "favourite_colour": "blue"}
 
 
-async def test_a_machine_that_fills_in_the_hidden_field_is_thanked_and_forgotten(intake: Served, settings: Settings) -> None:
+async def test_a_machine_that_fills_in_the_hidden_field_is_thanked_and_forgotten(
+    intake: Served, settings: Settings
+) -> None:
     posted = await intake.http.post("/v1/forms/demo", data={"email": "bot@example.com", "fax_number_2": "1"})
     assert posted.status_code == 303
     assert await everything_in(settings, LEADS) == []

@@ -13,7 +13,13 @@ def filled(*fields: tuple[str, str], form: Form | None = None) -> Filled:
 
 
 def test_known_fields_are_found_under_their_usual_names() -> None:
-    answer = filled(("Work-Email", "Ana@Example.com"), ("First Name", "Ana"), ("Last Name", "Alvarez"), ("organisation", "Acme"), ("utm_campaign", "x"))
+    answer = filled(
+        ("Work-Email", "Ana@Example.com"),
+        ("First Name", "Ana"),
+        ("Last Name", "Alvarez"),
+        ("organisation", "Acme"),
+        ("utm_campaign", "x"),
+    )
     assert (answer.contact.email, answer.said.name, answer.said.company) == ("ana@example.com", "Ana Alvarez", "Acme")
     assert (answer.said.source.campaign, answer.said.source.channel) == ("x", "web")
 

@@ -26,7 +26,14 @@ def _event(kind: str, position: int, offer: str, newest: str) -> Event:
     """An event of this kind, as apt as the state makes it."""
     lead: dict[str, Any] = {"lead_id": LEAD}
     act = {**lead, "assignment_id": offer, "by": BySystem(system="x"), "occurred_at": START}  # type: ignore[arg-type]
-    routed = {**lead, "request_id": offer, "team_id": "sales", "because": "b", "agreement": "tests", "agreement_version": 1}
+    routed = {
+        **lead,
+        "request_id": offer,
+        "team_id": "sales",
+        "because": "b",
+        "agreement": "tests",
+        "agreement_version": 1,
+    }
     match kind:
         case "submitted":
             return submitted(content=digest(str(position % 2).encode()))
@@ -55,12 +62,28 @@ def _event(kind: str, position: int, offer: str, newest: str) -> Event:
         case "undone":
             return desk.ActionUndone.model_validate({**act, "action_id": newest})
         case "reactivated":
-            return recycling.LeadReactivated.model_validate({**lead, **RECYCLING, "epoch": position - 1, "cycle": 2, "woken_by": {"kind": "submission"}})
+            return recycling.LeadReactivated.model_validate(
+                {**lead, **RECYCLING, "epoch": position - 1, "cycle": 2, "woken_by": {"kind": "submission"}}
+            )
     raise AssertionError(kind)
 
 
-KINDS = ("submitted", "keyed", "erased", "merged", "unmerged", "suppressed", "qualified", "nurtured", "assigned", "returned", "won", "lost", "undone",
-         "reactivated")
+KINDS = (
+    "submitted",
+    "keyed",
+    "erased",
+    "merged",
+    "unmerged",
+    "suppressed",
+    "qualified",
+    "nurtured",
+    "assigned",
+    "returned",
+    "won",
+    "lost",
+    "undone",
+    "reactivated",
+)
 
 
 @settings(max_examples=400, deadline=None)
@@ -72,10 +95,19 @@ def test_a_submission_does_the_same_whether_all_or_only_intakes_events_are_read(
         now += timedelta(minutes=minutes)
         if kind == "assigned" and whole.state is State.UNROUTED:
             offer = f"{LEAD}.{whole.epoch}"
-            opened = routing.LeadRouted.model_validate({
-                "lead_id": LEAD, "epoch": whole.epoch, "request_id": offer, "team_id": "sales", "ask": {"kind": "pool", "pool_id": "p"},
-                "rule": "r", "because": "b", "agreement": "tests", "agreement_version": 1,
-            })
+            opened = routing.LeadRouted.model_validate(
+                {
+                    "lead_id": LEAD,
+                    "epoch": whole.epoch,
+                    "request_id": offer,
+                    "team_id": "sales",
+                    "ask": {"kind": "pool", "pool_id": "p"},
+                    "rule": "r",
+                    "because": "b",
+                    "agreement": "tests",
+                    "agreement_version": 1,
+                }
+            )
             whole, _ = fold(whole, opened, position=position * 2, now=now, event_id=EventId(f"r{position}"))
         newest = whole.undoable[-1][0] if whole.undoable else "none"
         event = _event(kind, position * 2 + 1, whole.offer or "none", newest)
@@ -85,6 +117,8 @@ def test_a_submission_does_the_same_whether_all_or_only_intakes_events_are_read(
             done.append((effect, seen))
         for state in (State.NONE, State.ERASED, State.MERGED, State.SUPPRESSED):
             assert (whole.state is state) == (own.state is state)
-        assert (whole.survivor if whole.state is State.MERGED else None) == (own.survivor if own.state is State.MERGED else None)
+        assert (whole.survivor if whole.state is State.MERGED else None) == (
+            own.survivor if own.state is State.MERGED else None
+        )
         assert whole.contents == own.contents
     assert all(whole_effect is own_effect for whole_effect, own_effect in done)

@@ -1,0 +1,103 @@
+"""Reading who is who into the desk's tables: reps from the teams' logs, persons and notes from the profiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from schemas.base import Event
+from schemas.events import desk, intake
+from services.desk.rows import ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
+from services.runtime.projecting import decoded, replace_rows, spellings
+from services.runtime.projection import Incoming
+
+_OF_PROFILES = spellings({intake.LeadProfile, desk.ProfileNote})
+
+
+def read_team(connection: sa.Connection, r: Incoming, event: Event) -> None:
+    """One event of a team\'s log: the roster, or a claim."""
+    match event:
+        case desk.RepJoined() | desk.RepChanged():
+            row = connection.execute(
+                sa.select(REPS.c.available, REPS.c.until, REPS.c.team_id).where(REPS.c.rep_id == event.rep_id)
+            ).one_or_none()
+            stays = row is not None and row.team_id == event.team_id
+            replace_rows(
+                connection,
+                REPS,
+                [event.rep_id],
+                [
+                    {
+                        "rep_id": event.rep_id,
+                        "team_id": event.team_id,
+                        "role": event.role,
+                        "calendar": event.calendar,
+                        "pools": json.dumps({str(p): w for p, w in event.pools.items()}),
+                        "open_leads_cap": event.open_leads_cap,
+                        "available": row.available if row is not None and stays else True,
+                        "until": row.until if row is not None and stays else None,
+                    }
+                ],
+            )
+        case desk.RepLeft():
+            connection.execute(sa.delete(REPS).where(REPS.c.rep_id == event.rep_id, REPS.c.team_id == event.team_id))
+        case desk.RepAvailabilityChanged():
+            connection.execute(
+                sa.update(REPS)
+                .where(REPS.c.rep_id == event.rep_id, REPS.c.team_id == event.team_id)
+                .values(available=event.available, until=event.model_dump(mode="json")["until"])
+            )
+        case desk.LeadClaimed():
+            replace_rows(
+                connection,
+                ACTIONS,
+                [r.envelope.event_id],
+                [
+                    {
+                        "action_id": r.envelope.event_id,
+                        "lead_id": event.lead_id,
+                        "kind": "LeadClaimed",
+                        "rep_id": event.rep_id,
+                        "assignment_id": event.request_id,
+                        "effect": None,
+                        "at_ms": int(r.record.at.timestamp() * 1000),
+                    }
+                ],
+            )
+
+
+def read_profiles(connection: sa.Connection, records: Sequence[Incoming]) -> None:
+    """Profiles, notes and their tombstones."""
+    for r in records:
+        at_ms = int(r.record.at.timestamp() * 1000)
+        if r.tombstone:
+            connection.execute(sa.delete(NOTES).where(NOTES.c.note_key == r.key))
+            connection.execute(sa.delete(PEOPLE).where(PEOPLE.c.lead_id == r.key))
+            connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id == r.key))
+            continue
+        event = decoded(r) if r.type in _OF_PROFILES else None
+        if isinstance(event, desk.ProfileNote):
+            replace_rows(
+                connection,
+                NOTES,
+                [r.key],
+                [{"note_key": r.key, "lead_id": event.lead_id, "text": event.text, "at_ms": at_ms, "erased": False}],
+            )
+        elif isinstance(event, intake.LeadProfile):
+            replace_rows(
+                connection,
+                PEOPLE,
+                [r.key],
+                [{"lead_id": r.key, "email": event.email, "profile": event.model_dump_json(), "at_ms": at_ms}],
+            )
+            connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id == r.key))
+            if event.external_ids:
+                connection.execute(
+                    sa.insert(EXTERNAL),
+                    [
+                        {"lead_id": r.key, "system": str(s), "external_id": i[:200]}
+                        for s, i in event.external_ids.items()
+                    ],
+                )
