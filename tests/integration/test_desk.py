@@ -56,7 +56,7 @@ async def act(desk: Served, lead: Lead, kind: str, **said: Any) -> httpx.Respons
 
 async def inbox(desk: Served, rep: str, leads: int) -> list[dict[str, Any]]:
     """The inbox once it holds so many leads."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             rows: list[dict[str, Any]] = (await desk.http.get("/v1/inbox", params={"rep": rep})).json()
             if len(rows) == leads:
@@ -353,7 +353,7 @@ class Stream:
     async def next(self) -> tuple[str, dict[str, Any]]:
         """The next event's name and data."""
         event, data = "", ""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             async for line in self._lines:
                 name, _, value = line.partition(": ")
                 if name == "id":
@@ -428,7 +428,7 @@ async def test_a_rep_whose_action_lost_the_race_is_told_so(desk: Served, write: 
             }
         ),
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (
             refused := [
                 n for n in (await desk.http.get("/v1/notices", params={"rep": "anna"})).json() if n["type"] == "refused"
@@ -447,14 +447,14 @@ async def test_erasing_takes_everything_about_the_person_from_the_desk(
     assert (await inbox(desk, "anna", 1))[0]["notes"][0]["text"] == "Maria, likes hiking"
     await write.by("intake", intake.LeadErased(lead_id=lead.lead_id))
     assert await inbox(desk, "anna", 0) == []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             notes = [p for p in await everything_in(settings, PROFILES) if "/" in p["key"]]
             if notes and notes[-1].get("tombstone"):
                 break
             await asyncio.sleep(0.1)
     assert (await act(desk, lead, "accept")).status_code == 404
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await _words_in_the_database(settings, "Maria"):
             await asyncio.sleep(0.05)
     assert not await _words_in_the_database(settings, "Acme")
