@@ -129,7 +129,7 @@ class LeadRow:
             previous_status=LeadStatus(previous) if previous is not None else None,
             lifecycle_stage=LifecycleStage(self.stage),
             cycle=self.cycle,
-            grade=cast(Grade | None, self.grade),
+            grade=cast("Grade | None", self.grade),
             score=Decimal(self.score) if self.score is not None else None,
             owner=self.memory.life.rep if self.memory.life.held else None,
             team_id=self.memory.life.team,

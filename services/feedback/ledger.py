@@ -26,6 +26,8 @@ Row = dict[str, Any]
 
 _TIMER = runtime.TimerDue.type_name()
 _LEADS_AT_ONCE = 500
+_READ_ELSEWHERE = frozenset({topics.STATUSES, topics.TEAMS})
+"""Known types there are our own words, or routing's to read and to keep where they cannot be read."""
 
 _CLOCK_STATES: dict[type[Event], str] = {
     sla.ClockStarted: "running",
@@ -124,7 +126,7 @@ class _Batch:
         if (
             incoming.tombstone
             or incoming.type == _TIMER
-            or (incoming.topic is topics.STATUSES and _known(incoming.type))
+            or (incoming.topic in _READ_ELSEWHERE and _known(incoming.type))
         ):
             return
         try:
@@ -176,20 +178,19 @@ class _Batch:
             self._say(incoming, change)
 
     def _say(self, incoming: Incoming, change: feedback.LeadStatusChanged) -> None:
-        record = incoming.record
+        record, body = incoming.record, encode(change)
         self._add(
             tables.CHANGES,
             {
                 "partition": record.partition,
                 "position": record.offset,
                 "lead_id": incoming.key,
-                "at_ms": int(change.changed_at.timestamp() * 1000),
-                "body": encode(change),
+                "at_ms": _ms(incoming),
+                "body": body,
             },
         )
-        self.said.append(
-            Announcement(change, EventId(f"{FEEDBACK}.{incoming.place}.status"), record.at, incoming.envelope)
-        )
+        event_id = EventId(f"{FEEDBACK}.{incoming.place}.status")
+        self.said.append(Announcement(change, event_id, record.at, incoming.envelope, body))
 
     def _follow_assignment(self, row: LeadRow, before: Life, life: Life) -> None:
         old, new = before.assignment_id, life.assignment_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from schemas.base import Event
@@ -21,10 +22,16 @@ def sentence(event: Event) -> str:
 
 def because(event: Event) -> Because:
     """The sentence as the published language takes it."""
+    return _vetted(sentence(event)[:_LONGEST], type(event).__name__)
+
+
+@lru_cache(maxsize=4096)
+def _vetted(text: str, event_name: str) -> Because:
+    """The same few sentences are said of many leads, and looking for personal data in them takes longest."""
     try:
-        return Because.parse(sentence(event)[:_LONGEST])
+        return Because.parse(text)
     except ValueError:  # a sender's word in it looks personal: the kind of event is said, the word is not
-        return Because(_plain(type(event).__name__))
+        return Because(_plain(event_name))
 
 
 def reason(event: Event) -> Reason | None:

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from schemas.events.feedback import LeadStatusChanged
 from schemas.topics import LEADS
-from schemas.wire import encode
 from services.feedback import tables
 from services.runtime.event_streams import ServerSent
 from services.runtime.positions import NoVector, Vector
@@ -78,7 +77,7 @@ def _told(changed: Changed, told: Vector, partitions: int) -> tuple[Vector, list
         partition = partition_of(event.lead_id, partitions)
         if not told.covers(partition, event.position):
             told = told.after(partition, event.position)
-            rows.append(ServerSent(str(told), EVENT, encode(event)))
+            rows.append(ServerSent(str(told), EVENT, announcement.content))
     return told, rows
 
 

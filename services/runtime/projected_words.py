@@ -32,6 +32,13 @@ class Announcement:
     """The record's append time."""
     cause: Envelope | None
     """None: the record had no readable headers."""
+    value: bytes | None = None
+    """The event as it is written, where it is at hand already."""
+
+    @property
+    def content(self) -> bytes:
+        """The event as it is written."""
+        return self.value if self.value is not None else encode(self.event)
 
 
 class Herald:
@@ -92,4 +99,4 @@ class Herald:
             causation_id=cause.event_id if cause is not None else None,
         )
         partition = partition_of(topics.partition_key_of(said.event, topic), self._settings.partitions_of(topic))
-        return (self._settings.topic(topic), partition), (key.encode(), encode(said.event), envelope.headers())
+        return (self._settings.topic(topic), partition), (key.encode(), said.content, envelope.headers())

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -63,33 +62,34 @@ class TooManyDeadLetters(RuntimeError):
     """A large share of what is read cannot be read: that is a fault of this code, not of the data."""
 
 
-@dataclass(frozen=True)
 class Incoming:
-    """One record of a projection's topics, decoded when asked."""
+    """One record of a projection's topics, decoded when asked, and then once."""
 
-    record: Record
-    topic: Topic
-    incarnation: str
+    __slots__ = ("_envelope", "_event", "incarnation", "key", "record", "topic", "type")
 
-    @cached_property
-    def type(self) -> str | None:
+    def __init__(self, record: Record, topic: Topic, incarnation: str) -> None:
+        """incarnation: which making of the topic it is from."""
+        self.record, self.topic, self.incarnation = record, topic, incarnation
+        self.type = record.type_name()
         """The `ce_type` header."""
-        return self.record.type_name()
-
-    @cached_property
-    def key(self) -> str:
+        self.key = (record.key or b"").decode(errors="replace")
         """The record's key; undecodable bytes become replacement characters."""
-        return (self.record.key or b"").decode(errors="replace")
+        self._envelope: Envelope | None = None
+        self._event: Event | None = None
 
-    @cached_property
+    @property
     def envelope(self) -> Envelope:
         """What the record says about itself. Raises UndecodableRecord."""
-        return Envelope.parse(self.record.headers)
+        if self._envelope is None:
+            self._envelope = Envelope.parse(self.record.headers)
+        return self._envelope
 
-    @cached_property
+    @property
     def event(self) -> Event:
         """What it says. Raises UndecodableRecord."""
-        return decode(self.type, self.record.value)
+        if self._event is None:
+            self._event = decode(self.type, self.record.value)
+        return self._event
 
     @property
     def tombstone(self) -> bool:
