@@ -18,7 +18,10 @@ from services.console.options import AsJson, Data, doors_of, one_line, settings_
 from services.console.terminal import EXIT_REFUSED, Refused, out, say_json
 from services.runtime.agreements import NoAgreement, Published
 
-app = typer.Typer(no_args_is_help=True, help="The agreement of marketing and sales: what is a qualified lead, who gets it, and by when.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The agreement of marketing and sales: what is a qualified lead, who gets it, and by when.",
+)
 
 
 @app.command("check")
@@ -55,7 +58,8 @@ def _tell_findings(file: Path, findings: list[Finding], text: str) -> None:
 
 @app.command("show")
 def show(
-    data: Data = None, as_json: AsJson = False,
+    data: Data = None,
+    as_json: AsJson = False,
     text: Annotated[bool, typer.Option("--text", help="The agreement's own text instead of a summary.")] = False,
 ) -> None:
     """Show the agreement in force: teams, pools, reps, reasons, clocks."""
@@ -74,7 +78,9 @@ def show(
 def new(
     file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")],
     data: Data = None,
-    in_force: Annotated[bool, typer.Option("--in-force", help="Begin with the one in force instead of the default sample.")] = False,
+    in_force: Annotated[
+        bool, typer.Option("--in-force", help="Begin with the one in force instead of the default sample.")
+    ] = False,
 ) -> None:
     """Begin a new agreement file: a copy of the default sample, or of the one in force, to be edited and checked."""
     text = _in_force(data).text if in_force else first_agreement.read_text(first_agreement.DEFAULT)
@@ -106,19 +112,55 @@ def _reps(data: Path | None) -> list[dict[str, Any]]:
 
 def _as_document(published: Published, reps: list[dict[str, Any]]) -> dict[str, Any]:
     terms = published.agreement.terms.model_dump(mode="json")
-    named = {"version": published.agreement.version, "effective_at": None if published.effective_at.year == 1 else published.effective_at.isoformat()}
-    return {"name": terms.get("name"), **named, **{key: value for key, value in terms.items() if key != "name"}, "reps": reps}
+    named = {
+        "version": published.agreement.version,
+        "effective_at": None if published.effective_at.year == 1 else published.effective_at.isoformat(),
+    }
+    return {
+        "name": terms.get("name"),
+        **named,
+        **{key: value for key, value in terms.items() if key != "name"},
+        "reps": reps,
+    }
 
 
 def _tell(agreement: Agreement, published: Published, reps: list[dict[str, Any]]) -> None:
     since = "the beginning" if published.effective_at.year == 1 else f"{published.effective_at:%Y-%m-%d %H:%M} UTC"
-    out().print(f"[bold]{agreement.title or agreement.name}[/] ({agreement.name}, version {agreement.version}, in force since {since})\n")
-    out().print(_table("definition: the first that holds", "rule", "verdict", "because", rows=[(r.id, r.verdict, r.because) for r in agreement.definition]))
-    out().print(_table("pools", "pool", "team", "role", "mode", rows=[(name, p.team, p.role, p.mode) for name, p in agreement.pools.items()]))
+    out().print(
+        f"[bold]{agreement.title or agreement.name}[/] ({agreement.name}, version {agreement.version}, in force "
+        f"since {since})\n"
+    )
+    out().print(
+        _table(
+            "definition: the first that holds",
+            "rule",
+            "verdict",
+            "because",
+            rows=[(r.id, r.verdict, r.because) for r in agreement.definition],
+        )
+    )
+    out().print(
+        _table(
+            "pools",
+            "pool",
+            "team",
+            "role",
+            "mode",
+            rows=[(name, p.team, p.role, p.mode) for name, p in agreement.pools.items()],
+        )
+    )
     out().print(_table("clocks", "clock", "starts on", "within", "met by", "on breach", rows=[
         (c.id, c.starts_on, say_duration(c.within), ", ".join(c.met_by), c.on_breach) for c in agreement.clocks
     ]))  # fmt: skip
-    out().print(_table("reasons", "reason", "title", "for", rows=[(r.id, r.title, ", ".join(r.for_)) for r in agreement.reasons.values()]))
+    out().print(
+        _table(
+            "reasons",
+            "reason",
+            "title",
+            "for",
+            rows=[(r.id, r.title, ", ".join(r.for_)) for r in agreement.reasons.values()],
+        )
+    )
     out().print(_table("reps", "rep", "team", "role", "pools", "available", rows=[
         tuple(one_line(rep.get(key, "")) for key in ("id", "team", "role", "pools", "available")) for rep in reps
     ]))  # fmt: skip

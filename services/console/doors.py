@@ -31,16 +31,22 @@ class Doors:
         """The doors of an installation on this machine. Raises Refused when it has never been started."""
         ports = ports or installation.ports
         if any(door not in ports for door in DOORS):
-            raise Refused(f"the installation in {installation.folder} has not been started yet; start it: leadloop up --data {installation.folder}")
+            raise Refused(
+                f"the installation in {installation.folder} has not been started yet; start it: leadloop up "
+                f"--data {installation.folder}"
+            )
         intake, desk, feedback = (f"http://{HOST}:{ports[door]}" for door in DOORS)
         return cls(intake, desk, feedback, installation.token)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Doors | None:
-        """The doors that LEADLOOP_INTAKE_URL, _DESK_URL, _FEEDBACK_URL and LEADLOOP_TOKEN name; None unless all are set."""
+        """The doors of LEADLOOP_INTAKE_URL, _DESK_URL, _FEEDBACK_URL and LEADLOOP_TOKEN; None unless all are set."""
         addresses = [environ.get(f"LEADLOOP_{door.upper()}_URL", "").rstrip("/") for door in DOORS]
         token = environ.get("LEADLOOP_TOKEN", "")
-        return cls(*addresses, token) if all(addresses) and token else None
+        if not all(addresses) or not token:
+            return None
+        intake, desk, feedback = addresses
+        return cls(intake, desk, feedback, token)
 
     def get(self, door: str, path: str, **query: str) -> Any:
         """What GET answers, as JSON. Raises Refused in one sentence when the door does not answer or says no."""
@@ -56,7 +62,8 @@ class Doors:
             answer = httpx.request(method, url, headers=self.headers, timeout=_PATIENCE_SECONDS, **more)
         except httpx.HTTPError as fault:
             raise Refused(
-                f"the {door} at {getattr(self, door)} does not answer ({type(fault).__name__}); see what runs with: leadloop status"
+                f"the {door} at {getattr(self, door)} does not answer ({type(fault).__name__}); see what runs "
+                "with: leadloop status"
             ) from fault
         if answer.is_error:
             raise Refused(problem_of(answer))
@@ -77,5 +84,10 @@ def problem_of(answer: httpx.Response) -> str:
     if not isinstance(problem, dict):
         problem = {}
     detail = problem.get("detail") or problem.get("title") or answer.reason_phrase
-    mistakes = "; ".join(str(each.get("detail") or each) if isinstance(each, dict) else str(each) for each in problem.get("errors", ())[:5])
-    return f"{answer.request.url.path} was refused with {answer.status_code}: {detail}" + (f" ({mistakes})" if mistakes else "")
+    mistakes = "; ".join(
+        str(each.get("detail") or each) if isinstance(each, dict) else str(each)
+        for each in problem.get("errors", ())[:5]
+    )
+    return f"{answer.request.url.path} was refused with {answer.status_code}: {detail}" + (
+        f" ({mistakes})" if mistakes else ""
+    )

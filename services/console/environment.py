@@ -16,7 +16,10 @@ DOORS = ("intake", "desk", "feedback")
 
 
 def variables(
-    installation: Installation, bootstrap_servers: str, ports: Mapping[str, int], environ: Mapping[str, str] | None = None
+    installation: Installation,
+    bootstrap_servers: str,
+    ports: Mapping[str, int],
+    environ: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The environment of a service of this installation; tuning variables of the caller's environment are kept."""
     told = {
@@ -39,7 +42,10 @@ def settings_of(installation: Installation, bootstrap_servers: str, ports: Mappi
 
 
 def default_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """The data folder when none is named: LEADLOOP_DATA_DIR, else ./leadloop-data if it is there, else the user's XDG data folder."""
+    """The data folder when none is named.
+
+    LEADLOOP_DATA_DIR, else ./leadloop-data if there is an installation, else the user's XDG data folder.
+    """
     environ = os.environ if environ is None else environ
     if named := environ.get("LEADLOOP_DATA_DIR"):
         return Path(named)

@@ -52,7 +52,10 @@ def _normal_form(text: str) -> str:
     try:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
-        raise Refused(f"{text!r} is no lead: name its id, its e-mail address, or its telephone number with country code, such as +49 30 901820") from None
+        raise Refused(
+            f"{text!r} is no lead: name its id, its e-mail address, or its telephone number with country code, "
+            "such as +49 30 901820"
+        ) from None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -71,7 +74,9 @@ def journey(now: Content, events: Sequence[Content], everything: bool) -> list[L
 
 def _line(entry: Content) -> Line:
     void = bool(entry["void"])
-    said = str(entry["sentence"]) + (" – void: it was not allowed any more where it stands, and changed nothing" if void else "")
+    said = str(entry["sentence"]) + (
+        " – void: it was not allowed any more where it stands, and changed nothing" if void else ""
+    )
     return Line(_time(entry["at"]), said, tuple(_reasons(entry["event"])), void)
 
 

@@ -1,4 +1,4 @@
-"""The agreement of an installation when it starts: the first is published at once, another one only by both departments."""
+"""The agreement of an installation when it starts: the first is published at once, a later one never."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def choose(path: Path) -> Chosen:
         return Chosen(path, text, load(text, 1))
     except AgreementRefused as refused:
         found = "; ".join(f"line {finding.line}: {finding.message}" for finding in refused.findings[:3])
-        raise Refused(f"the agreement {path} does not hold ({found}); see all of it with: leadloop agreement check {path}") from refused
+        raise Refused(
+            f"the agreement {path} does not hold ({found}); see all of it with: leadloop agreement check {path}"
+        ) from refused
 
 
 def read_text(path: Path) -> str:
@@ -70,7 +72,8 @@ async def settle(settings: Settings, wanted: Chosen | None) -> bool:
     """
     publications = await read(settings)
     if len(publications) == 0:
-        await _publish_first(settings, wanted or await asyncio.to_thread(choose, DEFAULT))
+        first = wanted if wanted is not None else await asyncio.to_thread(choose, DEFAULT)
+        await _publish_first(settings, first)
         return True
     if wanted is not None and wanted.text not in {published.text for published in publications}:
         now = publications.in_force(datetime.now(UTC))
@@ -84,7 +87,11 @@ async def settle(settings: Settings, wanted: Chosen | None) -> bool:
 async def _publish_first(settings: Settings, chosen: Chosen) -> None:
     text = chosen.text
     event = AgreementPublished(
-        name=AgreementName.parse(str(chosen.agreement.name)), agreement_version=1, content=digest(text.encode()), text=text, effective_at=None
+        name=AgreementName.parse(str(chosen.agreement.name)),
+        agreement_version=1,
+        content=digest(text.encode()),
+        text=text,
+        effective_at=None,
     )
     appender = Appender(settings, "console", Health())
     await appender.start()
@@ -133,12 +140,13 @@ def _fold(publications: Publications, record: object) -> None:
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest", request_timeout_ms=10_000
+        bootstrap_servers=settings.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=10_000,
     )
     await consumer.start()
     try:
         yield consumer
     finally:
         await consumer.stop()
-
-

@@ -1,4 +1,4 @@
-"""Everything of one installation, started in order, kept running, and stopped in order: broker, topics, agreement, services, roster."""
+"""One installation: broker, topics, agreement, services, roster; started in order, kept running, stopped in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, ensure_topics
 
 SERVICES = ("intake", "scoring", "routing", "sla", "recycling", "desk", "alerting", "feedback")
-"""In the words of services/runtime/main.py, which a test compares with this; importing it would import every library of theirs."""
+"""As services/runtime/main.py says, and a test compares; importing that would import every library of the services."""
 
 _READY_SECONDS = 120.0
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -80,13 +80,20 @@ class House:
             pids[KAFKA_PROCESS] = [self._broker.pid]
         doors = self.doors
         return {
-            "ready": True, "kafka": self.bootstrap_servers, "intake": doors.intake, "desk": doors.desk,
-            "feedback": doors.feedback, "token": doors.token, "pids": pids,
-        }  # fmt: skip
+            "ready": True,
+            "kafka": self.bootstrap_servers,
+            "intake": doors.intake,
+            "desk": doors.desk,
+            "feedback": doors.feedback,
+            "token": doors.token,
+            "pids": pids,
+        }
 
     async def start(self) -> None:
-        """Start everything and wait until all of it is ready. Raises Refused, BrokerUnavailable or DataFolderUnusable."""
-        wanted = await asyncio.to_thread(first_agreement.choose, self._wishes.agreement) if self._wishes.agreement else None
+        """Start everything and wait until it is ready. Raises Refused, BrokerUnavailable or DataFolderUnusable."""
+        wanted = (
+            await asyncio.to_thread(first_agreement.choose, self._wishes.agreement) if self._wishes.agreement else None
+        )
         members = self._roster_file()
         if members is not None:
             await asyncio.to_thread(roster.read_roster, members)  # a mistake in it is told before anything is started
@@ -166,7 +173,9 @@ class House:
             self._wishes.tell(f"ended what an earlier run had left: {', '.join(ended)}")
 
     async def _start_broker(self) -> None:
-        settings = BrokerSettings.from_environment(self.installation.folder, self._wishes.environ, progress=self._wishes.tell)
+        settings = BrokerSettings.from_environment(
+            self.installation.folder, self._wishes.environ, progress=self._wishes.tell
+        )
         self._broker = await choose_broker(settings)
         self._wishes.tell(f"starting the broker ({self._broker.kind})")
         await self._broker.start()
@@ -209,7 +218,9 @@ class House:
     def _plan(self, name: str) -> workers.Plan:
         service = name.partition("-")[0]
         environment = variables(self.installation, self.bootstrap_servers, self.ports, self._wishes.environ)
-        return workers.Plan(name, service, "services.runtime.main:run_service", (service,), environment, self.ports.get(service))
+        return workers.Plan(
+            name, service, "services.runtime.main:run_service", (service,), environment, self.ports.get(service)
+        )
 
     async def _keep_state(self) -> None:
         assert self._supervisor is not None
@@ -224,10 +235,18 @@ class House:
             "supervisor": os.getpid(),
             "supervisor_started": processes.start_time(os.getpid()),
             "workers": [
-                {"name": w.plan.name, "service": w.plan.service, "pid": w.pid, "port": w.port, "state": w.state, "restarts": w.restarts, "because": w.because}
+                {
+                    "name": w.plan.name,
+                    "service": w.plan.service,
+                    "pid": w.pid,
+                    "port": w.port,
+                    "state": w.state,
+                    "restarts": w.restarts,
+                    "because": w.because,
+                }
                 for w in self._supervisor.workers
             ],
-        }  # fmt: skip
+        }
         write_whole(self._state_file, json.dumps(state).encode())
 
 
@@ -238,20 +257,25 @@ async def lay_out(settings: Settings) -> None:
     except TopicsRefused as refusal:
         raise Refused(str(refusal)) from refusal
     except (KafkaError, OSError, TimeoutError) as fault:
-        raise Refused(f"the topics could not be made at {settings.bootstrap_servers} ({type(fault).__name__}: {fault}); try again") from fault
+        raise Refused(
+            f"the topics could not be made at {settings.bootstrap_servers} ({type(fault).__name__}: {fault}); try again"
+        ) from fault
 
 
 def names_of(service: str, number: int) -> list[str]:
-    """The names of so many workers of a service. Raises Refused for a service with a door, of which there is one each."""
+    """The names of so many workers of a service. Raises Refused for one with a door: there is one each."""
     if service not in SERVICES:
         raise Refused(f"there is no service {service!r}: the services are {', '.join(SERVICES)}")
     if service in DOORS and number != 1:
-        raise Refused(f"{service} has one door and one database, so one process: scale one of {', '.join(s for s in SERVICES if s not in DOORS)}")
+        raise Refused(
+            f"{service} has one door and one database, so one process: scale one of "
+            f"{', '.join(s for s in SERVICES if s not in DOORS)}"
+        )
     return [service if index == 1 else f"{service}-{index}" for index in range(1, number + 1)]
 
 
 def _own_namespace(environ: Mapping[str, str]) -> str:
-    """A new installation's namespace: a Kafka of others may have an installation already, and two must not share their topics."""
+    """A new installation's namespace: on a Kafka of others there may be another, and two must not share topics."""
     return f"{NAMESPACE}-{secrets.token_hex(4)}" if environ.get("KAFKA_BOOTSTRAP_SERVERS") else NAMESPACE
 
 
@@ -286,7 +310,10 @@ def ask_to_scale(installation: Installation, scale: Mapping[str, int]) -> None:
         names_of(service, number)
     state = state_of(installation)
     if state is None:
-        raise Refused(f"the installation in {installation.folder} does not run; start it: leadloop up --data {installation.folder}")
+        raise Refused(
+            f"the installation in {installation.folder} does not run; start it: leadloop up --data "
+            f"{installation.folder}"
+        )
     write_whole(installation.run_folder / SCALE_FILE, json.dumps(dict(scale)).encode())
     os.kill(int(state["supervisor"]), signal.SIGHUP)
 
@@ -294,5 +321,8 @@ def ask_to_scale(installation: Installation, scale: Mapping[str, int]) -> None:
 def scale_asked(installation: Installation) -> dict[str, int]:
     """What `ask_to_scale` wrote last."""
     with suppress(FileNotFoundError, ValueError):
-        return {str(service): int(number) for service, number in json.loads((installation.run_folder / SCALE_FILE).read_bytes()).items()}
+        return {
+            str(service): int(number)
+            for service, number in json.loads((installation.run_folder / SCALE_FILE).read_bytes()).items()
+        }
     return {}

@@ -14,7 +14,10 @@ from services.console.options import AsJson, Data, settings_by
 from services.console.terminal import Refused, out, say_json
 from services.runtime.dead_letters import Letter
 
-app = typer.Typer(no_args_is_help=True, help="Records that could not be processed: kept whole, until a person replays or discards them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Records that could not be processed: kept whole, until a person replays or discards them.",
+)
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="The numbers that `list` shows.")]
 Every = Annotated[bool, typer.Option("--all", help="All that are open.")]
@@ -22,7 +25,8 @@ Every = Annotated[bool, typer.Option("--all", help="All that are open.")]
 
 @app.command("list")
 def show_list(
-    data: Data = None, as_json: AsJson = False,
+    data: Data = None,
+    as_json: AsJson = False,
     closed: Annotated[bool, typer.Option("--all", help="Also those that were replayed or discarded.")] = False,
 ) -> None:
     """List the dead letters that are open. Their contents are shown by `show` alone: they may be personal."""
@@ -39,14 +43,23 @@ def show_list(
     for letter in letters:
         event = letter.event
         table.add_row(
-            str(letter.number), f"{letter.at:%Y-%m-%d %H:%M:%S}", event.processor, str(event.event_type or "unknown"), event.error,
-            f"{event.topic}/{event.partition}@{event.offset}", letter.state,
-        )  # fmt: skip
+            str(letter.number),
+            f"{letter.at:%Y-%m-%d %H:%M:%S}",
+            event.processor,
+            str(event.event_type or "unknown"),
+            event.error,
+            f"{event.topic}/{event.partition}@{event.offset}",
+            letter.state,
+        )
     out().print(table)
 
 
 @app.command("show")
-def show(number: Annotated[int, typer.Argument(help="The number that `list` shows.")], data: Data = None, as_json: AsJson = False) -> None:
+def show(
+    number: Annotated[int, typer.Argument(help="The number that `list` shows.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
     """Show one dead letter whole: the record as it was, and what went wrong. It may hold personal data."""
     settings = settings_by(data)
     letter = find(asyncio.run(read_letters(settings)), number)
@@ -90,7 +103,10 @@ def _meant(letters: list[DeadLetter], numbers: Sequence[int] | None, every: bool
     meant = [find(letters, number) for number in dict.fromkeys(numbers or ())]
     for letter in meant:
         if letter.state != "open":
-            raise Refused(f"dead letter {letter.number} has been {letter.state} already; see those that are open with: leadloop dead-letters list")
+            raise Refused(
+                f"dead letter {letter.number} has been {letter.state} already; see those that are open with: "
+                "leadloop dead-letters list"
+            )
     return meant
 
 
@@ -104,21 +120,30 @@ def _told(letters: list[DeadLetter], how: str, as_json: bool) -> None:
 def _row(letter: DeadLetter) -> dict[str, Any]:
     event = letter.event
     return {
-        "number": letter.number, "dead_letter_id": letter.dead_letter_id, "at": letter.at.isoformat(), "state": letter.state,
-        "processor": event.processor, "event_type": event.event_type, "error": event.error,
-        "topic": event.topic, "partition": event.partition, "offset": event.offset,
-    }  # fmt: skip
+        "number": letter.number,
+        "dead_letter_id": letter.dead_letter_id,
+        "at": letter.at.isoformat(),
+        "state": letter.state,
+        "processor": event.processor,
+        "event_type": event.event_type,
+        "error": event.error,
+        "topic": event.topic,
+        "partition": event.partition,
+        "offset": event.offset,
+    }
 
 
 def _opened(letter: Letter) -> dict[str, Any]:
     return {
-        "recorded_at": letter.at.isoformat(), "key": _text(letter.key), "value": _text(letter.value),
-        "headers": {name: _text(value) for name, value in letter.headers}, "what_happened": letter.error, "stack": letter.stack,
-    }  # fmt: skip
+        "recorded_at": letter.at.isoformat(),
+        "key": _text(letter.key),
+        "value": _text(letter.value),
+        "headers": {name: _text(value) for name, value in letter.headers},
+        "what_happened": letter.error,
+        "stack": letter.stack,
+    }
 
 
 def _text(raw: bytes | None) -> str | None:
     """Bytes for a person: as text where they are text."""
     return None if raw is None else raw.decode("utf-8", "backslashreplace")
-
-

@@ -1,4 +1,4 @@
-"""The dead letters of an installation: read, shown, replayed, discarded. What is inside them is decrypted here and nowhere else."""
+"""The dead letters of an installation: read, opened, replayed, discarded; they are decrypted here alone."""
 
 from __future__ import annotations
 
@@ -76,9 +76,13 @@ def _take(letters: dict[str, DeadLetter], record: object) -> None:
         return  # rubbish that somebody wrote into this topic is no letter
     if isinstance(event, DeadLettered):
         if envelope.event_id not in letters:  # a repetition says the same letter again
-            letters[envelope.event_id] = DeadLetter(offset, envelope.event_id, datetime.fromtimestamp(timestamp / 1000, UTC), event, "open")
+            letters[envelope.event_id] = DeadLetter(
+                offset, envelope.event_id, datetime.fromtimestamp(timestamp / 1000, UTC), event, "open"
+            )
     elif isinstance(event, DeadLetterClosed) and (closed := letters.get(event.dead_letter_id)) is not None:
-        letters[event.dead_letter_id] = DeadLetter(closed.number, closed.dead_letter_id, closed.at, closed.event, event.how)
+        letters[event.dead_letter_id] = DeadLetter(
+            closed.number, closed.dead_letter_id, closed.at, closed.event, event.how
+        )
 
 
 def find(letters: Sequence[DeadLetter], number: int) -> DeadLetter:
@@ -92,7 +96,9 @@ def find(letters: Sequence[DeadLetter], number: int) -> DeadLetter:
 async def replay_letters(settings: Settings, letters: Sequence[DeadLetter]) -> None:
     """Append their records anew, each for the one processor that could not process it. Raises Refused."""
     opened = [(letter, letter.open(settings)) for letter in letters]
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True, max_request_size=1_000_000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True, max_request_size=1_000_000
+    )
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await producer.start()
@@ -115,7 +121,10 @@ async def discard_letters(settings: Settings, letters: Sequence[DeadLetter]) -> 
 
 async def _close(settings: Settings, letters: Sequence[DeadLetter], how: Literal["replayed", "discarded"]) -> None:
     appender = Appender(settings, "console", Health())
-    events = [DeadLetterClosed(processor=letter.event.processor, dead_letter_id=letter.dead_letter_id, how=how) for letter in letters]
+    events = [
+        DeadLetterClosed(processor=letter.event.processor, dead_letter_id=letter.dead_letter_id, how=how)
+        for letter in letters
+    ]
     try:
         await appender.start()
         try:
@@ -128,7 +137,12 @@ async def _close(settings: Settings, letters: Sequence[DeadLetter], how: Literal
 
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest", request_timeout_ms=10_000)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=10_000,
+    )
     await consumer.start()
     try:
         yield consumer
@@ -137,4 +151,5 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 def _away(settings: Settings, fault: Exception) -> str:
-    return f"the broker at {settings.bootstrap_servers} does not answer ({type(fault).__name__}); see what runs with: leadloop status"
+    away = f"the broker at {settings.bootstrap_servers} does not answer ({type(fault).__name__})"
+    return f"{away}; see what runs with: leadloop status"

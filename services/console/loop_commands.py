@@ -19,7 +19,14 @@ from services.console.ports import HOST
 from services.console.terminal import EXIT_REFUSED, out, say_json
 from services.console.topics import look_at_topics
 
-_STATE_COLOURS = {"ready": "green", "starting": "yellow", "pausing": "yellow", "refused": "red", "stopped": "red", "not running": "red"}
+_STATE_COLOURS = {
+    "ready": "green",
+    "starting": "yellow",
+    "pausing": "yellow",
+    "refused": "red",
+    "stopped": "red",
+    "not running": "red",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,24 +39,34 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     """Say what runs, where its doors are, and whether each service is ready. Exits 1 when one is not."""
     installation = Installation.find(folder_of(data))
     state = state_of(installation)
-    workers = _workers(state) if state is not None else [{"name": service, "state": "not running"} for service in SERVICES]
+    workers = (
+        _workers(state) if state is not None else [{"name": service, "state": "not running"} for service in SERVICES]
+    )
     ready = all(worker["state"] == "ready" for worker in workers)
     if as_json:
-        addresses = {key: state[key] for key in ("kafka", "intake", "desk", "feedback", "pids", "supervisor")} if state else {}
+        addresses = (
+            {key: state[key] for key in ("kafka", "intake", "desk", "feedback", "pids", "supervisor")} if state else {}
+        )
         say_json({"ready": ready, "data": str(installation.folder), **addresses, "workers": workers})
     else:
         _show_workers(workers)
         if state is None:
             out().print(f"nothing runs; start it: leadloop up --data {installation.folder}", markup=False)
         else:
-            out().print(f"intake {state['intake']}   desk {state['desk']}   feedback {state['feedback']}   Kafka {state['kafka']}", markup=False)
+            out().print(
+                f"intake {state['intake']}   desk {state['desk']}   feedback {state['feedback']}   Kafka "
+                f"{state['kafka']}",
+                markup=False,
+            )
     if not ready:
         raise typer.Exit(EXIT_REFUSED)
 
 
 def _workers(state: dict[str, Any]) -> list[dict[str, Any]]:
     """What the supervisor has written down, corrected by what each service says of itself now."""
-    return [worker | _asked(worker) if worker["state"] in ("ready", "starting") else worker for worker in state["workers"]]
+    return [
+        worker | _asked(worker) if worker["state"] in ("ready", "starting") else worker for worker in state["workers"]
+    ]
 
 
 def _asked(worker: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +77,10 @@ def _asked(worker: dict[str, Any]) -> dict[str, Any]:
     if answer.status_code == httpx.codes.OK:
         return {"state": "ready", "because": ""}
     parts = answer.json().get("parts", {})
-    return {"state": "starting", "because": "; ".join(f"{name}: {part['because']}" for name, part in parts.items() if not part["ok"])}
+    return {
+        "state": "starting",
+        "because": "; ".join(f"{name}: {part['because']}" for name, part in parts.items() if not part["ok"]),
+    }
 
 
 def _show_workers(workers: list[dict[str, Any]]) -> None:
@@ -82,18 +102,25 @@ def topics(data: Data = None, as_json: AsJson = False) -> None:
     else:
         table = Table(show_edge=False, pad_edge=False)
         for column in ("topic", "key", "partitions", "records", "kept", "what"):
-            table.add_column(column, overflow="fold", justify="right" if column in ("partitions", "records") else "left")
+            table.add_column(
+                column, overflow="fold", justify="right" if column in ("partitions", "records") else "left"
+            )
         for topic in found:
             marked = topic["name"] if topic["well"] else f"[red]{topic['name']}[/]"
-            table.add_row(marked, topic["key"], str(topic["partitions"]), str(topic["records"]), topic["kept"], topic["what"])
+            table.add_row(
+                marked, topic["key"], str(topic["partitions"]), str(topic["records"]), topic["kept"], topic["what"]
+            )
         out().print(table)
     if not all(topic["well"] for topic in found):
         raise typer.Exit(EXIT_REFUSED)
 
 
 def audit(
-    data: Data = None, as_json: AsJson = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Fold the whole log anew and compare the ledger with it, however long it is.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Fold the whole log anew and compare the ledger with it, however long it is.")
+    ] = False,
 ) -> None:
     """Say whether every lead is accounted for and none has two owners. Exits 1 when not."""
     found = audit_of(doors_of(data), deep=deep)
@@ -104,7 +131,10 @@ def audit(
         for status, number in sorted(found["by_status"].items(), key=lambda pair: -pair[1]):
             out().print(f"{number:>7}  {status}", markup=False)
         if found.get("compared_records"):
-            out().print(f"{found['compared_records']} records of the log were folded anew and compared with the ledger", style="dim")
+            out().print(
+                f"{found['compared_records']} records of the log were folded anew and compared with the ledger",
+                style="dim",
+            )
         for fault in faults(found):
             out().print(fault, style="red", markup=False)
     if not is_clean(found):
@@ -113,13 +143,19 @@ def audit(
 
 def explain(
     lead: Annotated[str, typer.Argument(help="The lead's id, or its e-mail address or telephone number.")],
-    data: Data = None, as_json: AsJson = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also what changed nothing: timers, scores that stayed the same.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what changed nothing: timers, scores that stayed the same.")
+    ] = False,
 ) -> None:
     """Tell the whole journey of a lead in sentences, with times and reasons."""
     doors = doors_of(data)
     lead_id = find_lead(lead, data)
-    lead_now, events = doors.get("feedback", f"/v1/leads/{lead_id}"), doors.get("feedback", f"/v1/leads/{lead_id}/timeline")
+    lead_now, events = (
+        doors.get("feedback", f"/v1/leads/{lead_id}"),
+        doors.get("feedback", f"/v1/leads/{lead_id}/timeline"),
+    )
     told = journey(lead_now, events["events"], everything)
     if as_json:
         say_json({"lead_id": lead_id, "now": lead_now, "journey": [asdict(line) for line in told]})

@@ -22,8 +22,10 @@ from services.console.terminal import EXIT_REFUSED, EXIT_WRONG_USAGE, Refused, c
 
 app = typer.Typer(
     name="leadloop", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="A closed loop between marketing and sales: a lead travels from a form to a rep, and what becomes of it travels back.",
-    epilog="An installation is found by --data, else by LEADLOOP_DATA_DIR, else in ./leadloop-data, else in the user's data folder.",
+    help="A closed loop between marketing and sales: a lead travels from a form to a rep, "
+    "and what becomes of it travels back.",
+    epilog="An installation is found by --data, else by LEADLOOP_DATA_DIR, else in ./leadloop-data, "
+    "else in the user's data folder.",
 )  # fmt: skip
 app.add_typer(agreement_commands.app, name="agreement")
 app.add_typer(roster_commands.app, name="roster")
@@ -34,18 +36,33 @@ loop_commands.add_to(app)
 @app.command()
 def up(
     data: Data = None,
-    agreement: Annotated[Path | None, typer.Option(help="The first agreement of a new installation (YAML); the default sample otherwise.")] = None,
-    roster: Annotated[Path | None, typer.Option(help="Who is in which team (YAML); without it, x-roster.yaml beside the agreement x.yaml, once.")] = None,
-    ports: Annotated[str | None, typer.Option(help="'auto' for free ports, or the first of three in a row; else 8600 to 8602, or those it had.")] = None,
-    partitions: Annotated[int | None, typer.Option(min=1, max=1000, help="Partitions of a new installation's topics; fixed from then on.")] = None,
-    namespace: Annotated[str | None, typer.Option(help="What a new installation's topics begin with, on a Kafka shared with others.")] = None,
-    scale: Annotated[list[str] | None, typer.Option(help="Several workers of a service, such as scoring=2; may be repeated.")] = None,
+    agreement: Annotated[
+        Path | None,
+        typer.Option(help="The first agreement of a new installation (YAML); the default sample otherwise."),
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(help="Who is in which team (YAML); without it, x-roster.yaml beside the agreement x.yaml, once."),
+    ] = None,
+    ports: Annotated[
+        str | None,
+        typer.Option(help="'auto' for free ports, or the first of three in a row; else 8600 to 8602, or those it had."),
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Partitions of a new installation's topics; fixed from then on.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="What a new installation's topics begin with, on a Kafka shared with others.")
+    ] = None,
+    scale: Annotated[
+        list[str] | None, typer.Option(help="Several workers of a service, such as scoring=2; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start everything and keep it running until Ctrl-C: the broker, the topics, every service as a process of its own.
 
-    The broker is the one of KAFKA_BOOTSTRAP_SERVERS, else Docker's apache/kafka, else an embedded Apache Kafka run by this
-    machine's Java. A second `up` on the same folder carries on where the first one ended, however it ended.
+    The broker is the one of KAFKA_BOOTSTRAP_SERVERS, else Docker's apache/kafka, else an embedded Apache Kafka run by
+    this machine's Java. A second `up` on the same folder carries on where the first one ended, however it ended.
     """
     from services.console.up import up as run_up
 
@@ -58,7 +75,9 @@ def up(
 @app.command()
 def demo(
     data: Data = None,
-    stay: Annotated[bool | None, typer.Option("--stay/--end", help="Whether to stay up afterwards; on a terminal it does.")] = None,
+    stay: Annotated[
+        bool | None, typer.Option("--stay/--end", help="Whether to stay up afterwards; on a terminal it does.")
+    ] = None,
     pace: Annotated[float, typer.Option(min=0.2, max=10, help="How fast the day goes by: 2 is twice as fast.")] = 1.0,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +93,10 @@ def demo(
 
 
 @app.command()
-def scale(numbers: Annotated[list[str], typer.Argument(help="Such as scoring=3; what is not named stays as it is.")], data: Data = None) -> None:
+def scale(
+    numbers: Annotated[list[str], typer.Argument(help="Such as scoring=3; what is not named stays as it is.")],
+    data: Data = None,
+) -> None:
     """Run more or fewer workers of a service, while the installation runs."""
     from services.console.installation import Installation
 
@@ -102,7 +124,9 @@ def doctor(data: Data = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def prepare(
-    agreement: Annotated[Path | None, typer.Option(help="The first agreement (YAML); the default sample otherwise.")] = None,
+    agreement: Annotated[
+        Path | None, typer.Option(help="The first agreement (YAML); the default sample otherwise.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Make the topics and publish the first agreement, once; for installations whose services are started by others.
@@ -137,7 +161,10 @@ def _ports(text: str | None) -> str | int | None:
 
 
 def main() -> NoReturn:
-    """Run the command: 0 well, 1 refused or not well, 2 wrong usage, 130 interrupted; a refusal is one sentence on stderr."""
+    """Run the command; a refusal is one sentence on stderr.
+
+    Exits 0 when all is well, 1 when something was refused or is not well, 2 for wrong usage, 130 when interrupted.
+    """
     _keep_quiet()
     try:
         code = app(standalone_mode=False, prog_name="leadloop")

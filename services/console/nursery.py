@@ -1,4 +1,4 @@
-"""Where the processes of an installation are born: one process imports everything once, and each service is a fork of it.
+"""Where the processes of an installation are born: one process imports everything, each service is a fork of it.
 
 Eight services that import the same libraries one by one cost a small machine more time than the broker's start; a fork
 costs some milliseconds, and a service that died is back at once. `python -m services.console.nursery MODULE...` reads
@@ -65,9 +65,14 @@ class Nursery:
                 return
             with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._command, env=self._environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                    stderr=log, start_new_session=True, limit=_LINE_LIMIT_BYTES,
-                )  # fmt: skip
+                    *self._command,
+                    env=self._environment,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                    limit=_LINE_LIMIT_BYTES,
+                )
             self._hearing = asyncio.create_task(self._hear(self._process), name="nursery")
 
     async def bear(self, job: Job) -> tuple[int, asyncio.Future[int]]:
@@ -76,12 +81,19 @@ class Nursery:
         assert self._process is not None
         assert self._process.stdin is not None
         birth = self._births[job.name] = asyncio.get_running_loop().create_future()
-        line = {"name": job.name, "target": job.target, "arguments": job.arguments, "environment": dict(job.environment), "log": job.log}
+        line = {
+            "name": job.name,
+            "target": job.target,
+            "arguments": job.arguments,
+            "environment": dict(job.environment),
+            "log": job.log,
+        }
         try:
             self._process.stdin.write(json.dumps(line).encode() + b"\n")
             await self._process.stdin.drain()
             async with asyncio.timeout(_BIRTH_SECONDS):
-                return await birth
+                born: tuple[int, asyncio.Future[int]] = await birth
+            return born
         except (OSError, TimeoutError) as fault:
             raise Refused(f"{job.name} could not be started ({type(fault).__name__}); see {self._log}") from fault
         finally:
@@ -116,7 +128,7 @@ class Nursery:
 
 
 def main(preload: Sequence[str]) -> None:
-    """Import, then bear children until standard input ends. In a child it returns only by becoming what was asked for."""
+    """Import, then bear children until standard input ends. In a child, become what was asked for."""
     for module in preload:
         try:
             importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""`leadloop run SERVICE`: one service in the foreground, by its variables alone or as one more worker of an installation."""
+"""`leadloop run SERVICE`: one service in the foreground, alone or as one more worker of an installation."""
 
 from __future__ import annotations
 

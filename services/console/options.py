@@ -26,12 +26,18 @@ def folder_of(data: Path | None) -> Path:
 
 
 def doors_of(data: Path | None) -> Doors:
-    """The doors of the installation that is meant: those of LEADLOOP_*_URL, when they are set and no folder is named. Raises Refused."""
+    """The doors of the installation that is meant. Raises Refused.
+
+    Those of LEADLOOP_*_URL, when they are set and no folder is named.
+    """
     if data is None and (doors := Doors.from_environment()) is not None:
         return doors
     installation = Installation.find(folder_of(data))
     if state_of(installation) is None:
-        raise Refused(f"the installation in {installation.folder} does not run; start it: leadloop up --data {installation.folder}")
+        raise Refused(
+            f"the installation in {installation.folder} does not run; start it: leadloop up --data "
+            f"{installation.folder}"
+        )
     return Doors.of(installation)
 
 
@@ -53,7 +59,9 @@ def bootstrap_servers_of(installation: Installation) -> str:
         return str(state["kafka"])
     if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return named
-    raise Refused(f"the installation in {installation.folder} does not run; start it: leadloop up --data {installation.folder}")
+    raise Refused(
+        f"the installation in {installation.folder} does not run; start it: leadloop up --data {installation.folder}"
+    )
 
 
 def numbers_by_service(words: list[str]) -> dict[str, int]:
@@ -62,7 +70,9 @@ def numbers_by_service(words: list[str]) -> dict[str, int]:
     for word in words:
         service, sign, number = word.partition("=")
         if not sign or not number.isdigit() or not 1 <= int(number) <= 64:
-            raise typer.BadParameter(f"{word!r} is not SERVICE=NUMBER with a number from 1 to 64, such as scoring=2", param_hint="scale")
+            raise typer.BadParameter(
+                f"{word!r} is not SERVICE=NUMBER with a number from 1 to 64, such as scoring=2", param_hint="scale"
+            )
         numbers[service] = int(number)
     return numbers
 

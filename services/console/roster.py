@@ -17,7 +17,9 @@ def read_roster(path: Path) -> Roster:
         return load_roster(read_text(path))
     except AgreementRefused as refused:
         wrong = [finding for finding in refused.findings if finding.severity == "error"]
-        raise Refused(f"the roster {path} does not hold: " + "; ".join(str(finding) for finding in wrong[:3])) from refused
+        raise Refused(
+            f"the roster {path} does not hold: " + "; ".join(str(finding) for finding in wrong[:3])
+        ) from refused
 
 
 def apply_roster(doors: Doors, path: Path) -> Any:

@@ -12,7 +12,10 @@ from services.console.options import AsJson, Data, doors_of, one_line
 from services.console.roster import apply_roster
 from services.console.terminal import out, say_json
 
-app = typer.Typer(no_args_is_help=True, help="The roster: who is in which team and pool, weights, hours. Operations' own; needs no signatures.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The roster: who is in which team and pool, weights, hours. Operations' own; needs no signatures.",
+)
 
 
 @app.command("show")

@@ -1,4 +1,4 @@
-"""What the person at the terminal is told: answers on stdout, one sentence of refusal on stderr, colours only on a terminal."""
+"""What the person at the terminal is told: answers on stdout, refusals on stderr, colours only on a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ def err() -> Console:
 
 def _console(file: Any) -> Console:
     terminal = file.isatty()
-    return Console(file=file, highlight=False, soft_wrap=not terminal, no_color=None if terminal else True, width=None if terminal else 200)
+    return Console(
+        file=file,
+        highlight=False,
+        soft_wrap=not terminal,
+        no_color=None if terminal else True,
+        width=None if terminal else 200,
+    )
 
 
 def say_json(value: object) -> None:

@@ -70,8 +70,9 @@ async def up(wishes: Wishes, as_json: bool) -> None:
 
 
 async def live_in(wishes: Wishes, live: Callable[[House], Awaitable[None]]) -> None:
-    """Start the house, `live` in it, and stop it when that is over or a signal comes. Raises what `House.start` raises."""
+    """Start the house, `live` in it, stop it when that is over or a signal comes. Raises as `House.start` does."""
     async with stopping_on_signals() as stop:
+
         async def stay() -> None:
             async with running(wishes) as house:
                 stop.house = house
@@ -111,7 +112,9 @@ def show_addresses(house: House) -> None:
 def addresses(house: House) -> Table:
     """The pages and doors of a house."""
     doors, query = house.doors, "?" + urlencode({"token": house.doors.token})
-    table = Table(title="leadloop is ready", title_justify="left", show_header=False, show_edge=False, title_style="bold green")
+    table = Table(
+        title="leadloop is ready", title_justify="left", show_header=False, show_edge=False, title_style="bold green"
+    )
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("marketing's board", f"{doors.feedback}/{query}")

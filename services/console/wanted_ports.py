@@ -19,7 +19,9 @@ def parse_ports(text: str | None) -> str | int | None:
     if text is None or text == AUTO:
         return text
     if not text.isdigit() or not 1 <= int(text) <= 65535 - len(DOORS):
-        raise ValueError(f"{text!r} is neither 'auto' nor the first of {len(DOORS)} ports in a row, such as {FIRST_PORT}")
+        raise ValueError(
+            f"{text!r} is neither 'auto' nor the first of {len(DOORS)} ports in a row, such as {FIRST_PORT}"
+        )
     return int(text)
 
 
@@ -46,7 +48,8 @@ def _all_free(ports: Mapping[str, int], installation: Installation) -> Mapping[s
     for door, port in ports.items():
         if not is_free(port):
             raise Refused(
-                f"port {port} of {HOST}, where the {door} of {installation.folder} is to listen, is taken by another program; "
+                f"port {port} of {HOST}, where the {door} of {installation.folder} is to listen, is taken by "
+                "another program; "
                 "end that program, or start with --ports auto"
             )
     return ports

@@ -125,11 +125,17 @@ class Supervisor:
             async with asyncio.timeout(within_seconds), self._changed:
                 await self._changed.wait_for(lambda: all(w.state in (State.READY, State.REFUSED) for w in self.workers))
         except TimeoutError:
-            late = ", ".join(f"{w.plan.name} ({w.because or w.state})" for w in self.workers if w.state is not State.READY)
-            raise WorkerRefused(f"not ready within {within_seconds:.0f} s: {late}; their logs are in {self._log_folder}") from None
+            late = ", ".join(
+                f"{w.plan.name} ({w.because or w.state})" for w in self.workers if w.state is not State.READY
+            )
+            raise WorkerRefused(
+                f"not ready within {within_seconds:.0f} s: {late}; their logs are in {self._log_folder}"
+            ) from None
         for worker in self.workers:
             if worker.state is State.REFUSED:
-                raise WorkerRefused(f"{worker.plan.name} does not start: {worker.because}; its log is {self.log_of(worker.plan.name)}")
+                raise WorkerRefused(
+                    f"{worker.plan.name} does not start: {worker.because}; its log is {self.log_of(worker.plan.name)}"
+                )
 
     async def change(self) -> None:
         """Return when some worker is in another state."""
@@ -166,7 +172,9 @@ class Supervisor:
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             worker.restarts += 1
-            await self._now(worker, State.PAUSING, f"ended with {_spelt(code)}: {said}" if said else f"ended with {_spelt(code)}")
+            await self._now(
+                worker, State.PAUSING, f"ended with {_spelt(code)}: {said}" if said else f"ended with {_spelt(code)}"
+            )
             self._tell(worker, f"{worker.plan.name} {worker.because}; starting it again in {pause:.1f} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -174,7 +182,11 @@ class Supervisor:
     async def _run_once(self, worker: Worker) -> tuple[int, str]:
         """Start the process and wait for its end: its exit code (below zero: the signal) and its last words."""
         worker.port = worker.plan.port or free_port()
-        environment = {**worker.plan.environment, "LEADLOOP_PORT": str(worker.port), "LEADLOOP_WORKER": worker.plan.name}
+        environment = {
+            **worker.plan.environment,
+            "LEADLOOP_PORT": str(worker.port),
+            "LEADLOOP_WORKER": worker.plan.name,
+        }
         log = self._log(worker.plan.name)
         beginning = log.stat().st_size if log.exists() else 0
         job = Job(worker.plan.name, worker.plan.target, worker.plan.arguments, environment, str(log))
@@ -255,7 +267,7 @@ async def _code(ended: asyncio.Future[int]) -> int:
 
 
 async def end_orphans(run_folder: Path, mark: str) -> tuple[str, ...]:
-    """End what a killed supervisor left behind: recorded processes, and processes started with `mark` before their record.
+    """End what a killed supervisor left: recorded processes, and those started with `mark` before their record.
 
     The broker is not among them: it is adopted.
     """
@@ -288,7 +300,11 @@ def _because(line: str) -> str:
         document = json.loads(line)
     except ValueError:
         return ""
-    return str(document.get("because", "")) if isinstance(document, dict) and document.get("level") in ("error", "critical") else ""
+    return (
+        str(document.get("because", ""))
+        if isinstance(document, dict) and document.get("level") in ("error", "critical")
+        else ""
+    )
 
 
 def _unwell(answer: httpx.Response) -> str:
@@ -298,7 +314,11 @@ def _unwell(answer: httpx.Response) -> str:
     except ValueError:
         return f"/readyz answers {answer.status_code}"
     parts = parts.get("parts", parts) if isinstance(parts, dict) else {}
-    unwell = [f"{name}: {part.get('because') or 'not well'}" for name, part in parts.items() if isinstance(part, dict) and not part.get("ok", True)]
+    unwell = [
+        f"{name}: {part.get('because') or 'not well'}"
+        for name, part in parts.items()
+        if isinstance(part, dict) and not part.get("ok", True)
+    ]
     return "; ".join(unwell) or f"/readyz answers {answer.status_code}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ class Publications:
     def __len__(self) -> int:
         return len(self._published)
 
-    def __iter__(self) -> Iterable[Published]:
+    def __iter__(self) -> Iterator[Published]:
         return iter(self._published)
 
     def take(self, event: AgreementPublished, appended_at: datetime) -> bool:

@@ -88,9 +88,18 @@ class Up:
 async def start(data: Path, *words: str) -> Up:
     """`leadloop up` on this folder, ready."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.console.main", "up", "--data", str(data), "--json", *words, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "services.console.main",
+        "up",
+        "--data",
+        str(data),
+        "--json",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     async with asyncio.timeout(READY_SECONDS):
@@ -105,7 +114,12 @@ async def start(data: Path, *words: str) -> Up:
 async def leadloop(*words: str) -> tuple[int, str, str]:
     """Another command of leadloop: its exit code, its answer, its complaint."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.console.main", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "services.console.main",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(60):
         answer, complaint = await process.communicate()
@@ -161,7 +175,12 @@ async def test_a_lead_goes_all_the_way_and_marketing_sees_it(tmp_path: Path) -> 
         assert statuses[-4:] == ["assigned", "accepted", "working", "won"]
 
         audit = await up.until("/v1/audit", lambda audit: audit["by_status"] == {"won": 1})
-        assert (audit["received"], audit["unaccounted"], audit["double_assigned"], audit["dead_lettered"]) == (1, 0, 0, 0)
+        assert (audit["received"], audit["unaccounted"], audit["double_assigned"], audit["dead_lettered"]) == (
+            1,
+            0,
+            0,
+            0,
+        )
 
         code, answer, complaint = await leadloop("explain", submitted["email"], "--data", str(data), "--json")
         assert (code, complaint) == (0, "")
@@ -169,7 +188,9 @@ async def test_a_lead_goes_all_the_way_and_marketing_sees_it(tmp_path: Path) -> 
         assert any(f"assigned to {row['rep']}" in said for said in told)
         assert f"{row['rep']} won it (1200 EUR)" in told or any("won it" in said for said in told)
         assert told[-1].startswith("the lead is won, stage customer, cycle 1")
-        assert (await leadloop("audit", "--data", str(data)))[1].startswith("1 in, 1 accounted for, none with two owners")
+        assert (await leadloop("audit", "--data", str(data)))[1].startswith(
+            "1 in, 1 accounted for, none with two owners"
+        )
         assert (await leadloop("status", "--data", str(data)))[0] == 0
         topics = json.loads((await leadloop("topics", "--data", str(data), "--json"))[1])
         assert all(topic["well"] for topic in topics)
@@ -196,7 +217,12 @@ async def test_it_carries_on_after_every_kind_of_death(tmp_path: Path) -> None:
         for service in ("routing", "desk", "feedback"):
             os.kill(up.ready["pids"][service][0], signal.SIGKILL)
         during = await up.submit()
-        await up.until("/v1/processes", lambda now: all(now.get(s, [0])[0] not in (0, up.ready["pids"][s][0]) for s in ("routing", "desk", "feedback")))
+        await up.until(
+            "/v1/processes",
+            lambda now: all(
+                now.get(s, [0])[0] not in (0, up.ready["pids"][s][0]) for s in ("routing", "desk", "feedback")
+            ),
+        )
         await up.until(f"/v1/leads/{during['lead_id']}", lambda lead: lead["lead_status"] == "assigned")
 
         up.process.kill()
@@ -208,7 +234,9 @@ async def test_it_carries_on_after_every_kind_of_death(tmp_path: Path) -> None:
         again = await start(data)
         started.append(again)
         assert again.ready["token"] == up.ready["token"]
-        assert [again.ready[door] for door in ("intake", "desk", "feedback")] == [up.ready[door] for door in ("intake", "desk", "feedback")]
+        assert [again.ready[door] for door in ("intake", "desk", "feedback")] == [
+            up.ready[door] for door in ("intake", "desk", "feedback")
+        ]
         kept = await again.owner_of(before["lead_id"])
         assert (kept["rep"], kept["assignment_id"]) == (row["rep"], row["assignment_id"])
         assert (await again.act(kept, "accept")).status_code == 202
@@ -224,10 +252,15 @@ async def test_it_carries_on_after_every_kind_of_death(tmp_path: Path) -> None:
         started.append(third)
         assert set(third.ready["pids"]) == set(again.ready["pids"])
         kafka = set(third.ready["pids"]["kafka"]) if "kafka" in third.ready["pids"] else set()
-        assert [pid for pid in orphans - kafka if processes.start_time(pid) is not None] == [], "an orphan was left running"
+        assert [pid for pid in orphans - kafka if processes.start_time(pid) is not None] == [], (
+            "an orphan was left running"
+        )
 
         another = tmp_path / "another.yaml"
-        another.write_text(json.loads((await leadloop("agreement", "show", "--text", "--json", "--data", str(data)))[1])["text"] + "\n# changed\n")
+        another.write_text(
+            json.loads((await leadloop("agreement", "show", "--text", "--json", "--data", str(data)))[1])["text"]
+            + "\n# changed\n"
+        )
         assert await third.stop() == 0
         code, answer, complaint = await leadloop("up", "--data", str(data), "--agreement", str(another), "--json")
         assert (code, answer) == (1, "")

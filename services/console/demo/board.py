@@ -13,9 +13,19 @@ from services.console.demo.day import Day
 from services.console.demo.letterbox import Letterbox
 
 STATUSES = {
-    "new": "white", "nurtured": "cyan", "disqualified": "bright_black", "waiting": "yellow", "assigned": "bright_yellow", "accepted": "bright_blue",
-    "working": "blue", "won": "green", "lost": "red", "recycled": "magenta", "retired": "bright_black", "suppressed": "bright_black",
-}  # fmt: skip
+    "new": "white",
+    "nurtured": "cyan",
+    "disqualified": "bright_black",
+    "waiting": "yellow",
+    "assigned": "bright_yellow",
+    "accepted": "bright_blue",
+    "working": "blue",
+    "won": "green",
+    "lost": "red",
+    "recycled": "magenta",
+    "retired": "bright_black",
+    "suppressed": "bright_black",
+}
 _STORY_LINES = 12
 _BAR_CELLS = 30
 
@@ -25,7 +35,9 @@ def board(day: Day, letterbox: Letterbox, addresses: RenderableType) -> Renderab
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=2)
     grid.add_column(ratio=3)
-    grid.add_row(Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it"))
+    grid.add_row(
+        Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it")
+    )
     return Group(_headline(day, letterbox), grid, addresses)
 
 
@@ -33,7 +45,8 @@ def line(day: Day, letterbox: Letterbox) -> str:
     """The same in one plain line."""
     counts = day.seen.by_status()
     shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-    return f"{_clock(day)}  {day.seen.submissions} in: {shown or 'nobody yet'}; {day.seen.actions} actions, {len(letterbox.titles)} alerts"
+    told = f"{_clock(day)}  {day.seen.submissions} in: {shown or 'nobody yet'}"
+    return f"{told}; {day.seen.actions} actions, {len(letterbox.titles)} messages to the managers"
 
 
 def _clock(day: Day) -> str:
@@ -56,7 +69,9 @@ def _statuses(day: Day) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     for status, colour in STATUSES.items():
         number = counts[status]
-        table.add_row(status, Text(str(number), justify="right"), Text("█" * round(_BAR_CELLS * number / most), style=colour))
+        table.add_row(
+            status, Text(str(number), justify="right"), Text("█" * round(_BAR_CELLS * number / most), style=colour)
+        )
     if day.seen.reasons:
         table.add_row("")
         table.add_row(Text("turned down", style="dim"))
@@ -67,4 +82,8 @@ def _statuses(day: Day) -> RenderableType:
 
 def _story(day: Day) -> Text:
     lines = list(day.seen.story)[-_STORY_LINES:]
-    return Text("\n".join(f"{int(at) // 60:02}:{int(at) % 60:02} {said}" for at, said in lines), no_wrap=True, overflow="ellipsis")
+    return Text(
+        "\n".join(f"{int(at) // 60:02}:{int(at) % 60:02} {said}" for at, said in lines),
+        no_wrap=True,
+        overflow="ellipsis",
+    )

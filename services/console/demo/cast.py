@@ -1,7 +1,7 @@
-"""Who writes to the demo company, what they do, and how it would end: a small world of the simulator leadforge, as prospects.
+"""Who writes to the demo company, what they do, and how it would end: a world of the simulator leadforge.
 
-leadforge simulates companies, contacts, visits, touches, opportunities and outcomes. What it does not know is added here from
-the same seed: names of people, and campaigns.
+leadforge simulates companies, contacts, visits, touches, opportunities and outcomes. What it does not know
+is added here from the same seed: names of people, and campaigns.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ SEED = 42
 RECIPE = "b2b_saas_procurement_v1"
 
 _FIRST_NAMES = (
-    "Ada", "Amir", "Bea", "Carlos", "Chloe", "Daniel", "Dilek", "Elif", "Emma", "Finn", "Grace", "Hana", "Ivan", "Jana", "Jonas", "Kofi",
-    "Lena", "Liam", "Maya", "Milan", "Nora", "Olga", "Omar", "Pia", "Priya", "Ravi", "Rosa", "Sami", "Sofia", "Tom", "Uma", "Yuki",
-)  # fmt: skip
+    "Ada Amir Bea Carlos Chloe Daniel Dilek Elif Emma Finn Grace Hana Ivan Jana Jonas Kofi Lena Liam Maya "
+    "Milan Nora Olga Omar Pia Priya Ravi Rosa Sami Sofia Tom Uma Yuki"
+).split()  # noqa: SIM905 - words are read more easily as words
 _LAST_NAMES = (
-    "Adler", "Bauer", "Berg", "Costa", "Dahl", "Diaz", "Evans", "Fischer", "Garcia", "Haas", "Ito", "Jensen", "Khan", "Klein", "Kowalski",
-    "Lang", "Lopez", "Meyer", "Moreau", "Nguyen", "Novak", "Okafor", "Patel", "Peters", "Rossi", "Sato", "Schmidt", "Silva", "Smith", "Weber",
-)  # fmt: skip
+    "Adler Bauer Berg Costa Dahl Diaz Evans Fischer Garcia Haas Ito Jensen Khan Klein Kowalski Lang Lopez "
+    "Meyer Moreau Nguyen Novak Okafor Patel Peters Rossi Sato Schmidt Silva Smith Weber"
+).split()  # noqa: SIM905 - as above
 _COUNTRIES = {"US": "US", "UK": "GB"}
-_SENIORITY = {"individual_contributor": "staff", "manager": "manager", "director": "director", "vp": "vp", "c_suite": "c_level"}
+_SENIORITY = {
+    "individual_contributor": "staff",
+    "manager": "manager",
+    "director": "director",
+    "vp": "vp",
+    "c_suite": "c_level",
+}
 _CAMPAIGNS = {
     "inbound_marketing": ("Autumn launch", "search", "cpc"),
     "sdr_outbound": ("Procurement leaders", "mail", "outbound"),
@@ -93,9 +99,16 @@ def _world(number: int) -> WorldBundle:
     try:
         from leadforge.api import Generator
     except ImportError as missing:
-        raise Refused("the demo plays a world of the simulator leadforge, which is not installed; run make setup") from missing
+        raise Refused(
+            "the demo plays a world of the simulator leadforge, which is not installed; run make setup"
+        ) from missing
     generator = Generator.from_recipe(
-        RECIPE, seed=SEED, n_accounts=max(20, number // 3), n_contacts=number * 4, n_leads=number, exposure_mode="research_instructor"
+        RECIPE,
+        seed=SEED,
+        n_accounts=max(20, number // 3),
+        n_contacts=number * 4,
+        n_leads=number,
+        exposure_mode="research_instructor",
     )
     return generator.generate()
 
@@ -112,13 +125,23 @@ def _prospects(world: WorldBundle) -> list[Prospect]:
     worth = {o.lead_id: int(o.estimated_acv) for o in world.simulation_result.opportunities}
     leads = sorted(world.simulation_result.leads, key=lambda lead: (lead.lead_created_at, lead.lead_id))
     return [
-        _prospect(index, len(leads), lead, contacts[lead.contact_id], accounts[lead.account_id], seen[lead.lead_id], touched[lead.lead_id],
-                  worth.get(lead.lead_id, 0))
+        _prospect(
+            at=index / len(leads),
+            lead=lead,
+            contact=contacts[lead.contact_id],
+            account=accounts[lead.account_id],
+            sessions=seen[lead.lead_id],
+            touches=touched[lead.lead_id],
+            worth=worth.get(lead.lead_id, 0),
+            number=index + 1,
+        )
         for index, lead in enumerate(leads)
-    ]  # fmt: skip
+    ]
 
 
-def _prospect(index: int, of: int, lead: Any, contact: Any, account: Any, sessions: list[Any], touches: set[str], worth: int) -> Prospect:
+def _prospect(
+    *, number: int, at: float, lead: Any, contact: Any, account: Any, sessions: list[Any], touches: set[str], worth: int
+) -> Prospect:
     dice = random.Random(f"{SEED}/{lead.lead_id}")
     person = random.Random(f"{SEED}/{contact.contact_id}")
     first, last = person.choice(_FIRST_NAMES), person.choice(_LAST_NAMES)
@@ -126,7 +149,7 @@ def _prospect(index: int, of: int, lead: Any, contact: Any, account: Any, sessio
     campaign, channel, medium = _CAMPAIGNS[lead.lead_source]
     fate = _fate(lead, dice)
     return Prospect(
-        number=index + 1,
+        number=number,
         name=f"{first} {last}",
         email=f"{first}.{last}.{contact.contact_id.removeprefix('cnt_').lstrip('0')}@{domain}.example".lower(),
         company=account.company_name.replace("acct_", "").replace("Company 0000", "Company "),
@@ -135,7 +158,9 @@ def _prospect(index: int, of: int, lead: Any, contact: Any, account: Any, sessio
         employees=int(account.employee_band.rstrip("+").partition("-")[0]),
         industry=account.industry.replace("_", " "),
         seniority=_SENIORITY.get(contact.seniority, "other"),
-        campaign=campaign, channel=channel, medium=medium,
+        campaign=campaign,
+        channel=channel,
+        medium=medium,
         engagements=_engagements(sessions, touches),
         fate=fate,
         later=dice.choices((Fate.WIN, Fate.STAY, Fate.LOSE), (5, 3, 2))[0],
@@ -143,8 +168,8 @@ def _prospect(index: int, of: int, lead: Any, contact: Any, account: Any, sessio
         amount=worth or 20_000,
         by_form=lead.lead_source == "inbound_marketing",
         ignored=dice.random() < 0.06,
-        at=index / of,
-    )  # fmt: skip
+        at=at,
+    )
 
 
 def _fate(lead: Any, dice: random.Random) -> Fate:
@@ -175,5 +200,7 @@ def _topic(lead: Any, sessions: list[Any], touches: set[str], dice: random.Rando
 def _engagements(sessions: list[Any], touches: set[str]) -> tuple[str, ...]:
     kinds = {"website": "page_viewed", "pricing_page": "pricing_viewed", "demo_page": "page_viewed"}
     touched = {"webinar": "webinar_attended", "content_download": "content_downloaded", "email": "mail_clicked"}
-    done = [kinds[session.session_type] for session in sessions] + [touched[touch] for touch in sorted(touches) if touch in touched]
+    done = [kinds[session.session_type] for session in sessions] + [
+        touched[touch] for touch in sorted(touches) if touch in touched
+    ]
     return tuple(dict.fromkeys(done))[:_MOST_ENGAGEMENTS]

@@ -1,4 +1,4 @@
-"""The working day: prospects write, marketing's tools report what they do, reps work what is routed to them. All over HTTP."""
+"""The working day: prospects write, marketing's tools report what they do, reps work their leads. All over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.console.demo.stopwatch import Stopwatch
 from services.console.demo.streams import follow
 from services.console.doors import Doors, problem_of
 
-DAY_SECONDS = 36.0
+DAY_SECONDS = 32.0
 """In which everybody writes."""
 _LONGEST_EVENING_SECONDS = 40.0
 """Then the reps finish, and who was recycled comes back."""
@@ -27,6 +27,8 @@ _INBOX_EVERY_SECONDS = 3.0
 _MOST_REQUESTS = 24
 _UNFINISHED = ("new", "waiting", "assigned", "recycled")
 _STORY_LINES = 200
+_RECYCLED = ("no_budget", "no_timeline")
+"""The reasons for which deploy/agreements/demo.yaml lets a lead come back."""
 
 
 @dataclass
@@ -57,7 +59,9 @@ class Seen:
 class Day:
     """One working day at an installation."""
 
-    def __init__(self, doors: Doors, lead_of: Callable[[str], LeadId], cast: Sequence[Prospect], reps: Sequence[str], pace: float) -> None:
+    def __init__(
+        self, doors: Doors, lead_of: Callable[[str], LeadId], cast: Sequence[Prospect], reps: Sequence[str], pace: float
+    ) -> None:
         """`lead_of` tells the lead of an e-mail address, which a browser form does not answer."""
         self._doors, self._lead_of, self._cast, self._reps, self._pace = doors, lead_of, cast, reps, pace
         self.seen = Seen()
@@ -75,7 +79,10 @@ class Day:
         """From the first submission until every lead has come to rest, or the evening is over."""
         listeners = [asyncio.Event() for _ in range(len(self._reps) + 1)]
         followers = [asyncio.create_task(self._marketing(listeners[0]), name="marketing")]
-        followers += [asyncio.create_task(self._rep(rep, heard), name=f"rep {rep}") for rep, heard in zip(self._reps, listeners[1:], strict=True)]
+        followers += [
+            asyncio.create_task(self._rep(rep, heard), name=f"rep {rep}")
+            for rep, heard in zip(self._reps, listeners[1:], strict=True)
+        ]
         try:
             async with asyncio.timeout(20):
                 await asyncio.gather(*(heard.wait() for heard in listeners))
@@ -120,21 +127,35 @@ class Day:
 
     async def _fill_in_form(self, prospect: Prospect) -> httpx.Response | None:
         fields = {
-            "name": prospect.name, "email": prospect.email, "company": prospect.company, "country": prospect.country,
-            "employees": str(prospect.employees), "industry": prospect.industry, "seniority": prospect.seniority,
-            "utm_source": prospect.channel, "utm_medium": prospect.medium, "utm_campaign": prospect.campaign, "consent_mail": "yes",
-        }  # fmt: skip
+            "name": prospect.name,
+            "email": prospect.email,
+            "company": prospect.company,
+            "country": prospect.country,
+            "employees": str(prospect.employees),
+            "industry": prospect.industry,
+            "seniority": prospect.seniority,
+            "utm_source": prospect.channel,
+            "utm_medium": prospect.medium,
+            "utm_campaign": prospect.campaign,
+            "consent_mail": "yes",
+        }
         return await self._ask(self._browser, "POST", f"{self._doors.intake}/v1/forms/{prospect.topic}", data=fields)
 
     async def _call_api(self, prospect: Prospect) -> httpx.Response | None:
         body = {
-            "email": prospect.email, "name": prospect.name, "company": prospect.company, "country": prospect.country,
+            "email": prospect.email,
+            "name": prospect.name,
+            "company": prospect.company,
+            "country": prospect.country,
             "attributes": {
-                "topic": prospect.topic, "employees": prospect.employees, "industry": prospect.industry, "seniority": prospect.seniority
+                "topic": prospect.topic,
+                "employees": prospect.employees,
+                "industry": prospect.industry,
+                "seniority": prospect.seniority,
             },
             "source": {"channel": prospect.channel, "medium": prospect.medium, "campaign": prospect.campaign},
             "external_ids": {"leadforge": f"prospect-{prospect.number}"},
-        }  # fmt: skip
+        }
         key = {"Idempotency-Key": f"demo-{prospect.number}"}
         return await self._ask(self._client, "POST", f"{self._doors.intake}/v1/leads", json=body, headers=key)
 
@@ -146,7 +167,9 @@ class Day:
 
     async def _observe(self, lead: str, kind: str) -> None:
         async with self._slots:
-            if await self._ask(self._client, "POST", f"{self._doors.intake}/v1/engagements", json=[{"lead_id": lead, "kind": kind}]):
+            if await self._ask(
+                self._client, "POST", f"{self._doors.intake}/v1/engagements", json=[{"lead_id": lead, "kind": kind}]
+            ):
                 self.seen.engagements += 1
 
     # -- marketing ---------------------------------------------------------------------------------------------------
@@ -229,7 +252,7 @@ class Day:
         if fate is Fate.REJECT:
             self._turned_away.add(lead)  # the next rep does not say the same once more
         closing = row.get("role") == "ae"
-        for pause, status, action in _script(prospect, fate, closing, dice):
+        for pause, status, action in _script(prospect, fate, dice, closing=closing, again=again):
             await self._pause(pause)
             if not await self._act(lead, assignment, action, status):
                 return
@@ -279,13 +302,21 @@ _Step = tuple[float, str | None, dict[str, Any]]
 """A pause in seconds, the status that marketing will see (None: no other one), and the action."""
 
 
-def _script(prospect: Prospect, fate: Fate, closing: bool, dice: random.Random) -> list[_Step]:
+def _script(prospect: Prospect, fate: Fate, dice: random.Random, *, closing: bool, again: bool) -> list[_Step]:
+    """What a rep does about a prospect of this fate.
+
+    `closing`: he is an account executive; `again`: the prospect was turned down before.
+    """
     accept: _Step = (dice.uniform(0.4, 1.8), "accepted", {"type": "accept"})
     if closing:
         return [accept, (dice.uniform(0.5, 1.5), "won", {"type": "win", "amount": _dollars(prospect.amount)})]
     if fate is Fate.REJECT:
         return _turn_down(prospect, dice, accept)
-    attempt: _Step = (dice.uniform(0.3, 1.5), "working", {"type": "attempt", "channel": "phone", "disposition": dice.choice(("voicemail", "no_answer"))})
+    attempt: _Step = (
+        dice.uniform(0.3, 1.5),
+        "working",
+        {"type": "attempt", "channel": "phone", "disposition": dice.choice(("voicemail", "no_answer"))},
+    )
     connect: _Step = (dice.uniform(0.3, 1.5), None, {"type": "connect", "channel": "phone"})
     meeting: _Step = (dice.uniform(0.3, 1.2), None, {"type": "meeting_booked"})
     opportunity: _Step = (dice.uniform(0.3, 1.2), None, {"type": "opportunity", "amount": _dollars(prospect.amount)})
@@ -293,7 +324,9 @@ def _script(prospect: Prospect, fate: Fate, closing: bool, dice: random.Random) 
     if fate is Fate.STAY:
         return [*steps, opportunity] if dice.random() < 0.5 else steps
     if fate is Fate.LOSE:
-        return [*steps, (dice.uniform(0.5, 2), "recycled" if prospect.reason == "no_budget" else "lost", {"type": "lose", "reason": _losing(prospect)})]
+        reason = "lost_interest" if again else _losing(prospect)
+        status = "recycled" if reason in _RECYCLED else "lost"
+        return [*steps, (dice.uniform(0.5, 2), status, {"type": "lose", "reason": reason})]
     if prospect.amount >= 50_000:
         return [*steps, opportunity, (dice.uniform(0.3, 1), None, {"type": "hand_over", "to_role": "ae"})]
     return [*steps, opportunity, (dice.uniform(0.5, 2), "won", {"type": "win", "amount": _dollars(prospect.amount)})]
@@ -302,7 +335,7 @@ def _script(prospect: Prospect, fate: Fate, closing: bool, dice: random.Random) 
 def _turn_down(prospect: Prospect, dice: random.Random, accept: _Step) -> list[_Step]:
     """A rejection at once, or, after a call, back to marketing."""
     reason = prospect.reason
-    status = "recycled" if reason in ("no_budget", "no_timeline") else None
+    status = "recycled" if reason in _RECYCLED else None
     if reason in ("not_mine", "bad_data") or dice.random() < 0.6:
         return [(dice.uniform(0.4, 1.8), status, {"type": "reject", "reason": reason})]
     connect: _Step = (dice.uniform(0.3, 1.5), "working", {"type": "connect", "channel": "phone"})
@@ -310,7 +343,7 @@ def _turn_down(prospect: Prospect, dice: random.Random, accept: _Step) -> list[_
 
 
 def _losing(prospect: Prospect) -> str:
-    return prospect.reason if prospect.reason in ("competitor", "lost_interest", "no_budget", "no_timeline") else "lost_interest"
+    return prospect.reason if prospect.reason in ("competitor", "lost_interest", *_RECYCLED) else "lost_interest"
 
 
 def _dollars(amount: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`leadloop demo`: an installation of its own, a working day in about a minute, the sum of it, and then the stage is yours."""
+"""`leadloop demo`: an installation of its own, a working day in about a minute, the sum of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ _AUDIT_SECONDS = 30.0
 async def demo(data: Path | None, *, stay: bool, pace: float, as_json: bool) -> bool:
     """Play the day; whether its audit is clean. `data` None: a temporary folder, gone afterwards. Raises Refused."""
     if data is not None and (data / "installation.json").exists():
-        raise Refused(f"there is an installation in {data} already, and the demo plays on a new one; name another folder with --data")
+        raise Refused(
+            f"there is an installation in {data} already, and the demo plays on a new one; name another folder "
+            "with --data"
+        )
     folder = data or Path(tempfile.mkdtemp(prefix="leadloop-demo-"))
     try:
         with Letterbox().open() as letterbox:
@@ -66,9 +69,14 @@ class _Play:
         if "KAFKA_BOOTSTRAP_SERVERS" not in environ and java is not None and java.major >= LEAST_MAJOR:
             environ.setdefault("LEADLOOP_BROKER", "embedded")
         return Wishes(
-            self._folder, agreement=SAMPLES / "demo.yaml", roster=SAMPLES / "demo-roster.yaml", ports=AUTO,
-            namespace=f"leadloop-demo-{secrets.token_hex(3)}", environ=environ, tell=self._tell,
-        )  # fmt: skip
+            self._folder,
+            agreement=SAMPLES / "demo.yaml",
+            roster=SAMPLES / "demo-roster.yaml",
+            ports=AUTO,
+            namespace=f"leadloop-demo-{secrets.token_hex(3)}",
+            environ=environ,
+            tell=self._tell,
+        )
 
     def _tell(self, sentence: str) -> None:
         news(f"{time.monotonic() - self._began:5.1f} s  {sentence}")
@@ -117,13 +125,26 @@ class _Play:
     def _sum_up(self, day: Day, found: dict[str, Any]) -> None:
         seen = day.seen
         if self._as_json:
-            say_json({
-                "clean": self.clean, "audit": found, "submissions": seen.submissions, "engagements": seen.engagements, "actions": seen.actions,
-                "came_back": len(seen.came_back), "won_after_return": len(seen.won_after_return), "ignored": len(seen.ignored),
-                "alerts": len(self._letterbox.titles), "turned_down": dict(seen.reasons), "refused": seen.refused,
-                "to_inbox_ms": {"p50": day.to_inbox.percentile(0.5), "p99": day.to_inbox.percentile(0.99)},
-                "to_marketing_ms": {"p50": day.to_marketing.percentile(0.5), "p99": day.to_marketing.percentile(0.99)},
-            })  # fmt: skip
+            say_json(
+                {
+                    "clean": self.clean,
+                    "audit": found,
+                    "submissions": seen.submissions,
+                    "engagements": seen.engagements,
+                    "actions": seen.actions,
+                    "came_back": len(seen.came_back),
+                    "won_after_return": len(seen.won_after_return),
+                    "ignored": len(seen.ignored),
+                    "alerts": len(self._letterbox.titles),
+                    "turned_down": dict(seen.reasons),
+                    "refused": seen.refused,
+                    "to_inbox_ms": {"p50": day.to_inbox.percentile(0.5), "p99": day.to_inbox.percentile(0.99)},
+                    "to_marketing_ms": {
+                        "p50": day.to_marketing.percentile(0.5),
+                        "p99": day.to_marketing.percentile(0.99),
+                    },
+                }
+            )
             return
         console = out()
         console.print("\nThe day is over.", style="bold")
@@ -131,9 +152,18 @@ class _Play:
         for status in [*STATUSES, *(other for other in by_status if other not in STATUSES)]:
             if by_status.get(status):
                 console.print(Text.assemble((f"{by_status[status]:>6}  ", ""), (status, STATUSES.get(status, ""))))
-        console.print(f"{seen.submissions} submissions and {seen.engagements} engagements came in; the reps did {seen.actions} actions")
-        console.print(f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} alerts reached the managers")
-        console.print(f"{len(seen.came_back)} leads came back after they had been turned down, and {len(seen.won_after_return)} of them were won")
+        console.print(
+            f"{seen.submissions} submissions and {seen.engagements} engagements came in; the reps did "
+            f"{seen.actions} actions"
+        )
+        console.print(
+            f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} "
+            "alerts reached the managers"
+        )
+        console.print(
+            f"{len(seen.came_back)} leads came back after they had been turned down, and "
+            f"{len(seen.won_after_return)} of them were won"
+        )
         if seen.reasons:
             told = ", ".join(f"{reason.replace('_', ' ')} {number}" for reason, number in seen.reasons.most_common())
             console.print(f"turned down: {told}")
@@ -160,7 +190,7 @@ def _say_what_to_try(house: House) -> None:
     console.print("\nNow it is yours:", style="bold")
     for said in (
         f"fill in the form at {house.doors.intake}/forms/demo and watch it arrive in a rep's inbox",
-        "reject a lead there with \"no budget\" and watch marketing's board: it is back, and wakes in nine seconds",
+        'reject a lead there with "no budget" and watch marketing\'s board: it is back, and wakes in seven seconds',
         "ignore a lead for eight seconds and watch it being taken away, and the manager alerted",
         f"ask for its whole story: leadloop explain E-MAIL --data {house.installation.folder}",
     ):

@@ -12,7 +12,9 @@ import httpx
 _PAUSE_SECONDS = 0.3
 
 
-async def follow(client: httpx.AsyncClient, url: str, listening: asyncio.Event | None = None) -> AsyncIterator[dict[str, Any]]:
+async def follow(
+    client: httpx.AsyncClient, url: str, listening: asyncio.Event | None = None
+) -> AsyncIterator[dict[str, Any]]:
     """The JSON of every event from now on; `listening` is set once the stream is open."""
     last: str | None = None
     while True:

@@ -62,7 +62,12 @@ def test_nothing_starts_before_what_it_stands_on(compose: dict[str, Any]) -> Non
 
 
 def test_the_files_that_the_containers_name_are_in_the_image(compose: dict[str, Any]) -> None:
-    named = [word for service in compose["services"].values() for word in service.get("command", []) if word.endswith(".yaml")]
+    named = [
+        word
+        for service in compose["services"].values()
+        for word in service.get("command", [])
+        if word.endswith(".yaml")
+    ]
     assert named
     for file in named:
         assert (ROOT / file).exists()

@@ -34,9 +34,18 @@ def leadloop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return run
 
 
-@pytest.mark.parametrize("words", [
-    ("up", "--colour"), ("up", "--ports", "many"), ("up", "--scale", "scoring"), ("explain",), ("dead-letters", "replay"), ("run", "sales"), ("nonsense",),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("up", "--colour"),
+        ("up", "--ports", "many"),
+        ("up", "--scale", "scoring"),
+        ("explain",),
+        ("dead-letters", "replay"),
+        ("run", "sales"),
+        ("nonsense",),
+    ],
+)
 def test_wrong_usage_is_told_in_one_sentence_and_exits_2(leadloop, words) -> None:  # type: ignore[no-untyped-def]
     code, answer, complaint = leadloop(*words)
     assert (code, answer) == (2, "")
@@ -44,9 +53,19 @@ def test_wrong_usage_is_told_in_one_sentence_and_exits_2(leadloop, words) -> Non
     assert complaint.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [
-    ("audit",), ("status",), ("topics",), ("explain", "a@b.example"), ("roster", "show"), ("agreement", "show"), ("dead-letters", "list"), ("scale", "scoring=2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("audit",),
+        ("status",),
+        ("topics",),
+        ("explain", "a@b.example"),
+        ("roster", "show"),
+        ("agreement", "show"),
+        ("dead-letters", "list"),
+        ("scale", "scoring=2"),
+    ],
+)
 def test_where_there_is_no_installation_each_command_says_how_to_start_one(leadloop, words, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "none"
     code, answer, complaint = leadloop(*words, "--data", str(folder))
@@ -63,7 +82,16 @@ def test_where_the_installation_does_not_run_status_says_so(leadloop, tmp_path: 
 
 
 def test_every_command_has_help(leadloop) -> None:  # type: ignore[no-untyped-def]
-    for words in (["up"], ["demo"], ["audit"], ["explain"], ["agreement", "check"], ["dead-letters", "replay"], ["roster", "apply"], ["scale"]):
+    for words in (
+        ["up"],
+        ["demo"],
+        ["audit"],
+        ["explain"],
+        ["agreement", "check"],
+        ["dead-letters", "replay"],
+        ["roster", "apply"],
+        ["scale"],
+    ):
         code, answer, _ = leadloop(*words, "--help")
         assert code == 0
         assert "Usage: leadloop " + " ".join(words) in answer
@@ -118,7 +146,10 @@ def test_a_taken_port_is_told_with_its_remedy(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        with pytest.raises(Refused, match=rf"^port {taken} of 127\.0\.0\.1, where the desk .* is taken by another program; .*--ports auto$"):
+        with pytest.raises(
+            Refused,
+            match=rf"^port {taken} of 127\.0\.0\.1, where the desk .* is taken by another program; .*--ports auto$",
+        ):
             ports_for(installation.with_ports({"intake": 1_025, "desk": taken, "feedback": 1_026}), None)
 
 

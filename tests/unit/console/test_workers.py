@@ -82,7 +82,9 @@ async def test_a_process_that_keeps_dying_is_started_again_at_growing_intervals(
 async def test_a_process_that_needs_a_person_is_not_started_again_and_its_reason_is_told(bench: Bench) -> None:
     worker = bench.add("scoring", "refuse")
     bench.add("sla")
-    with pytest.raises(WorkerRefused, match=r"^scoring does not start: LEADLOOP_TOKEN is missing; its log is .*scoring\.log$"):
+    with pytest.raises(
+        WorkerRefused, match=r"^scoring does not start: LEADLOOP_TOKEN is missing; its log is .*scoring\.log$"
+    ):
         await bench.supervisor.ready(WITHIN_SECONDS)
     assert (worker.state, worker.restarts, worker.pid) == (State.REFUSED, 0, None)
 
