@@ -182,8 +182,8 @@ class IntakeMemory:
         if not self._runner.ready:
             await self._runner.caught_up(timeout=CATCH_UP_SECONDS)
 
-    async def know(self, lead: LeadId, submission: SubmissionId, content: ContentDigest) -> Known:
-        """Everything that decides what a submission is, in one read."""
+    async def know(self, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
+        """Everything that decides what a submission is, in one read. `submission`: None where no key names it."""
         return await self._runner.read(lambda connection: _know(connection, lead, submission, content))
 
     async def life(self, lead: LeadId) -> Life:
@@ -233,30 +233,44 @@ def _memories(connection: sa.Connection, leads: Iterable[str]) -> dict[str, Lead
     return found
 
 
+_LIFE_OF = sa.select(LIVES.c.memory).where(LIVES.c.lead_id == sa.bindparam("lead"))
+_PROFILE_OF = sa.select(PEOPLE.c.profile).where(PEOPLE.c.lead_id == sa.bindparam("lead"))
+_UNDER = sa.select(SUBMISSIONS.c.event_id, SUBMISSIONS.c.lead_id, SUBMISSIONS.c.content, SUBMISSIONS.c.effect).where(
+    SUBMISSIONS.c.submission_id == sa.bindparam("submission")
+)
+_EQUAL = (
+    sa.select(SUBMISSIONS.c.submission_id)
+    .where(
+        SUBMISSIONS.c.lead_id == sa.bindparam("lead"),
+        SUBMISSIONS.c.content == sa.bindparam("content"),
+        SUBMISSIONS.c.effect == Effect.EFFECT.value,
+        SUBMISSIONS.c.window_ms > 0,
+    )
+    .order_by(SUBMISSIONS.c.at_ms.desc())
+    .limit(1)
+)
+
+
 def _life(connection: sa.Connection, lead: str) -> Life:
-    memory = _memories(connection, [lead]).get(lead)
-    return UNBORN if memory is None else memory.life
+    blob = connection.execute(_LIFE_OF, {"lead": lead}).scalar_one_or_none()
+    return UNBORN if blob is None else decode_memory(blob).life
 
 
 def _profile(connection: sa.Connection, lead: str) -> LeadProfile | None:
-    text = connection.execute(sa.select(PEOPLE.c.profile).where(PEOPLE.c.lead_id == lead)).scalar_one_or_none()
+    text = connection.execute(_PROFILE_OF, {"lead": lead}).scalar_one_or_none()
     return None if text is None else LeadProfile.model_validate_json(text)
 
 
-def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId, content: ContentDigest) -> Known:
-    s = SUBMISSIONS.c
-    rows = connection.execute(
-        sa.select(s.event_id, s.lead_id, s.content, s.effect).where(s.submission_id == submission)
-    )
-    equal = connection.execute(
-        sa.select(s.submission_id)
-        .where(s.lead_id == lead, s.content == content, s.effect == Effect.EFFECT.value, s.window_ms > 0)
-        .order_by(s.at_ms.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
+    """Asks no more than the answer needs: most leads are new, and most submissions have no key."""
+    life = _life(connection, lead)
+    rows = connection.execute(_UNDER, {"submission": submission}).all() if submission is not None else []
+    equal = None
+    if any(recent == content for recent, _ in life.contents):
+        equal = connection.execute(_EQUAL, {"lead": lead, "content": content}).scalar_one_or_none()
     return Known(
-        life=_life(connection, lead),
-        profile=_profile(connection, lead),
+        life=life,
+        profile=None if life.state is State.NONE else _profile(connection, lead),
         under_this_key=tuple(
             Row(EventId(e), LeadId(lead_id), ContentDigest(c), Effect(f)) for e, lead_id, c, f in rows
         ),

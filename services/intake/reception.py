@@ -170,11 +170,12 @@ class Reception:
         lead = draft.lead_id
         for _ in range(LONGEST_MERGE_CHAIN):
             async with self.turns.of(lead):
-                known = await self._memory.know(lead, draft.submission_id, draft.content)
+                known = await self._memory.know(lead, draft.submission_id if draft.keyed else None, draft.content)
                 receipt = _repeated(draft, lead, known)
                 if receipt is None and known.survivor is None:
                     event_id = draft.event_id_for(lead, known)
-                    await self._append(draft, lead, event_id, known)
+                    if await self._append(draft, lead, event_id, known) is Effect.EFFECT:
+                        return draft.receipt(lead)
                     known = await self._memory.know(lead, draft.submission_id, draft.content)
                     receipt = _read_back(draft, lead, event_id, known)
             if receipt is not None:
@@ -184,8 +185,8 @@ class Reception:
             f"Submission {draft.submission_id} finds no lead to belong to: the merges lead in a circle; unmerge one."
         )
 
-    async def _append(self, draft: Draft, lead: LeadId, event_id: EventId, known: Known) -> None:
-        """Profile first, for the event speaks of it; then the event; then read both back."""
+    async def _append(self, draft: Draft, lead: LeadId, event_id: EventId, known: Known) -> Effect | None:
+        """Profile first, for the event speaks of it; then the event; then read both back. Gives what the event did."""
         written: list[Appended] = []
         if known.life.state is not State.SUPPRESSED:
             here = None if known.life.state in (State.NONE, State.ERASED) else known.profile
@@ -200,6 +201,7 @@ class Reception:
         written.append(await self._appender.append(event, event_id=event_id, traceparent=draft.traceparent))
         for at in written:
             await self._memory.wait_for(at)
+        return self._memory.effect_of(written[-1])
 
 
 def content_digest(secret: bytes, said: LeadIn, contact: Contact, form: FormId | None) -> ContentDigest:
