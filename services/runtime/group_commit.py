@@ -170,6 +170,8 @@ class GroupCommit:
     def serve(self, generation: int) -> None:
         """The states are restored: work."""
         self.generation = generation
+        self._memory_due.clear()
+        self._memory_at.clear()
         self.serving = True
         self._wake.set()
 
@@ -362,9 +364,9 @@ class GroupCommit:
                 bundle.append((changelog.part_key(key, kind, name), value, NO_HEADERS))
             states.bundles.append(bundle)
             states.written.update(k for k, _, _ in bundle)
+        self._write_memory(states, store, partition, group)
         if store.stale:
             self._write_anew(states, store)
-        self._write_memory(states, store, partition, group)
         return states
 
     def _write_anew(self, states: States, store: Store) -> None:
@@ -385,6 +387,7 @@ class GroupCommit:
             return
         states.memory = max(store.position, self.committable.get(partition, 0), group.positions.get(partition, 0))
         states.bundles.append([(PARTITION_KEY, changelog.pack(self.generation, states.memory, store.memory), NO_HEADERS)])
+        states.written.add(PARTITION_KEY)
         before_ms = int(time.time() * 1000) - int(changelog.COMPACTION_LAG.total_seconds() * 1000)
         for key in store.buried(before_ms, REWRITTEN_AT_ONCE):
             if key not in states.written:

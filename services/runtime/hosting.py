@@ -105,6 +105,7 @@ class Hosted:
     """One processor at work."""
 
     delivery_class: type[GroupCommit] = GroupCommit
+    fence_class: type[Fence] = Fence
 
     def __init__(self, processor: Processor[Any], running: Around) -> None:
         if processor.due is not Processor.__dataclass_fields__["due"].default and not _hears_timers(processor):
@@ -116,7 +117,7 @@ class Hosted:
         self.write_seconds = max(settings.broker_patience.total_seconds(), settings.session_timeout.total_seconds())
         """How long a write may take before the process ends."""
         self.stores: dict[int, Store] = {}
-        self.fence = Fence(settings.session_timeout.total_seconds())
+        self.fence = self.fence_class(settings.session_timeout.total_seconds())
         self.delivery = self.delivery_class(self.plan, running.agreements, self.health, self.fence, self.stores)
         self._reader = ChangelogReader(settings.bootstrap_servers, self.plan.changelog, Codec(processor))
         self._writer = TimerWriter(processor, self.plan.log_topic, self.plan.incarnation, self.plan.runtime_source, self.plan.writer)

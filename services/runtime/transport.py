@@ -37,7 +37,7 @@ FAUST_LOGGER = logging.getLogger("faust")
 
 FETCH_WAIT_MS = 500
 """A fetch that waits holds up the first fetch after a seek by as much."""
-LAST_COMMIT_SECONDS = 5.0
+COMMIT_SECONDS = 5.0
 _ASK_SECONDS = 10.0
 
 
@@ -125,7 +125,8 @@ class Thread(driver.AIOKafkaConsumerThread):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where it could not be done: that only makes the next start read more, and skip it."""
         try:
-            await self.kafka.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self.kafka.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError) as error:
             log.warning("position_not_committed", because=type(error).__name__)
             return False
@@ -254,11 +255,7 @@ class Consumer(driver.Consumer):
         self.app.hosted.rest()
         self.delivery.drop()
         await self.delivery.settle()
-        try:
-            async with asyncio.timeout(LAST_COMMIT_SECONDS):
-                await self.force_commit()
-        except TimeoutError:
-            log.warning("position_not_committed", because="the last commit took too long")
+        await self.force_commit()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         if self._active_partitions is not None:

@@ -25,12 +25,12 @@ class Expected:
 
 def header(record: ConsumerRecord, name: str) -> str | None:
     """A header's text."""
-    return next((value.decode() for n, value in record.headers if n == name), None)
+    return next((value.decode(errors="replace") for n, value in record.headers if n == name), None)
 
 
 def type_of(record: ConsumerRecord) -> str:
     """`LeadScored` of `leadloop.LeadScored.v1`."""
-    return (header(record, "ce_type") or "..").split(".")[1]
+    return f"{header(record, 'ce_type')}..".split(".")[1]
 
 
 def expected(leads: Iterable[ConsumerRecord]) -> dict[bytes, Expected]:

@@ -22,8 +22,10 @@ from schemas.events.intake import EngagementObserved
 from schemas.ids import EventId, LeadId, digest
 from schemas.topics import AGREEMENTS, LEADS, Topic
 from schemas.wire import Envelope, Headers, encode, new_trace
+from services.runtime.plan import Plan
 from services.runtime.settings import Settings
-from services.runtime.topics import ensure_topics, partition_of
+from services.runtime.topics import ensure_topics, incarnations, partition_of
+from tests.engine.tally import PROCESSORS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_AGREEMENT = (ROOT / "deploy" / "agreements" / "default.yaml").read_text()
@@ -105,6 +107,12 @@ class Installation:
     async def log(self, topic: Topic) -> list[ConsumerRecord]:
         """Everything that is in a topic of the registry now."""
         return await self.read(self.settings.topic(topic), self.settings.partitions_of(topic))
+
+    async def changelog(self, processor: str) -> list[ConsumerRecord]:
+        """Everything that is in a processor's changelog now."""
+        topic = PROCESSORS[processor].log
+        incarnation = (await incarnations(self.settings, topic))[topic.name]
+        return await self.read(Plan.of(PROCESSORS[processor], self.settings, incarnation).changelog)
 
     async def positions(self, topic: Topic, processor: str) -> tuple[dict[int, int], dict[int, int]]:
         """(committed, end) of a processor's input."""

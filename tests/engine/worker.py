@@ -3,7 +3,7 @@
 Settings come from LEADLOOP_* as in a service. What a test may do to the engine is injected here, and is no setting of the
 product: TEST_PAUSE_SECONDS (between every two steps of a group, so that kills land there), TEST_BROKEN=1 (acknowledge
 before the outputs are durable), TEST_STOP_BEFORE_STATE=FILE (stop ourselves, as SIGSTOP does, before the state is
-written, once FILE exists).
+written, once FILE exists), TEST_NO_FENCE=1 (write without a heartbeat, too).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from services.runtime import logs
 from services.runtime.agreements import AgreementReader
+from services.runtime.fencing import Fence
 from services.runtime.group_commit import GroupCommit, States
 from services.runtime.health import Health
 from services.runtime.hosting import Hosted, working
@@ -56,9 +57,17 @@ class BrokenCommit(PausingCommit):
         await super()._commit(taken)
 
 
+class Unfenced(Fence):
+    """Writes even when somebody else may be the owner: what else must make that harmless is what is tested."""
+
+    def check(self) -> None:
+        """Let everything pass."""
+
+
 class PausingHost(Hosted):
     """A host of the engine that a test may slow down or break."""
 
+    fence_class = Unfenced if os.environ.get("TEST_NO_FENCE") else Fence
     delivery_class = BrokenCommit if os.environ.get("TEST_BROKEN") else PausingCommit
 
 
@@ -72,6 +81,12 @@ class Around:
     incarnations: dict[str, str]
 
 
+def tell_what_tasks_wait_for() -> None:
+    """On SIGUSR2, for whoever wants to know why a test hangs."""
+    for task in asyncio.all_tasks():
+        task.print_stack(limit=3, file=sys.stderr)
+
+
 async def work(names: list[str]) -> None:
     """Host the processors of these names until SIGTERM."""
     settings = Settings.from_environment(dict(os.environ))
@@ -79,6 +94,7 @@ async def work(names: list[str]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, tell_what_tasks_wait_for)
     processors = [PROCESSORS[name] for name in names]
     health = Health()
     running = Around(

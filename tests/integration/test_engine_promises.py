@@ -6,33 +6,21 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from schemas.topics import LEADS, TEAMS
-from services.runtime.topics import incarnations
 from tests.engine.audit import state_faults, states_in, sums_faults, tally_faults
+from tests.engine.fixtures import installation
 from tests.engine.installation import Installation, Worker, lead
 from tests.engine.tally import DEADLINE, PARTED
 
+__all__ = ["installation"]
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 ALL = ("scoring", "routing.lead", "routing.team")
 INPUTS = ((LEADS, "scoring"), (LEADS, "routing.lead"), (TEAMS, "routing.team"))
-
-
-@pytest.fixture
-async def installation(kafka: str, namespace: str, tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation(kafka, namespace, tmp_path).open() as opened:
-        yield opened
-
-
-async def changelog_of(installation: Installation, processor: str) -> dict[bytes, dict[str, object]]:
-    topic = next(t for p, t in (("routing.team", TEAMS), ("scoring", LEADS), ("routing.lead", LEADS)) if p == processor)
-    incarnation = (await incarnations(installation.settings, topic))[topic.name]
-    return states_in(await installation.read(f"{installation.settings.group(processor)}-{incarnation}-changelog"))
 
 
 async def faults_of(installation: Installation) -> list[str]:
@@ -40,8 +28,8 @@ async def faults_of(installation: Installation) -> list[str]:
     leads, teams = await installation.log(LEADS), await installation.log(TEAMS)
     return [
         *tally_faults(leads),
-        *state_faults(leads, await changelog_of(installation, "scoring")),
-        *sums_faults(leads, teams, await changelog_of(installation, "routing.team")),
+        *state_faults(leads, states_in(await installation.changelog("scoring"))),
+        *sums_faults(leads, teams, states_in(await installation.changelog("routing.team"))),
     ]
 
 
