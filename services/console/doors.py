@@ -88,6 +88,4 @@ def problem_of(answer: httpx.Response) -> str:
         str(each.get("detail") or each) if isinstance(each, dict) else str(each)
         for each in problem.get("errors", ())[:5]
     )
-    return f"{answer.request.url.path} was refused with {answer.status_code}: {detail}" + (
-        f" ({mistakes})" if mistakes else ""
-    )
+    return f"{detail} ({mistakes})" if mistakes and mistakes not in detail else str(detail)

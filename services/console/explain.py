@@ -61,23 +61,26 @@ def _normal_form(text: str) -> str:
 
 def journey(now: Content, events: Sequence[Content], everything: bool) -> list[Line]:
     """The timeline that feedback gives, told. Without `everything`, what changed nothing for a reader is left out."""
-    lines, scored = [], None
+    lines, scored, version = [], None, None
     for entry in events:
         content = entry["event"]
         same_score = entry["type"] == "LeadScored" and (content["score"], content["grade"]) == scored
         if entry["type"] == "LeadScored":
             scored = (content["score"], content["grade"])
         if everything or not (same_score or entry["type"] in _QUIET):
-            lines.append(_line(entry))
+            lines.append(_line(entry, new_version=content.get("agreement_version") not in (None, version)))
+            version = content.get("agreement_version") or version
     return [*lines, Line("now".ljust(_TIME_WIDTH), _standing(now))]
 
 
-def _line(entry: Content) -> Line:
+def _line(entry: Content, *, new_version: bool) -> Line:
     void = bool(entry["void"])
     said = str(entry["sentence"]) + (
         " – void: it was not allowed any more where it stands, and changed nothing" if void else ""
     )
-    return Line(_time(entry["at"]), said, tuple(_reasons(entry["event"])), void)
+    content = entry["event"]
+    by = [f"by the agreement {content['agreement']}, version {content['agreement_version']}"] if new_version else []
+    return Line(_time(entry["at"]), said, (*_reasons(content), *by), void)
 
 
 def _reasons(content: Content) -> Iterator[str]:
@@ -90,8 +93,6 @@ def _reasons(content: Content) -> Iterator[str]:
         yield f"{'' if candidate['taken'] else 'not '}{candidate['rep_id']}: {candidate['because']}"
     if content.get("wakes_on"):
         yield f"wakes earlier on {', '.join(content['wakes_on'])}"
-    if content.get("agreement_version"):
-        yield f"by the agreement {content['agreement']}, version {content['agreement_version']}"
 
 
 def _standing(now: Content) -> str:

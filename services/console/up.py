@@ -118,7 +118,9 @@ def addresses(house: House) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("marketing's board", f"{doors.feedback}/{query}")
-    table.add_row("reps' inbox", f"{doors.desk}/{query}")
+    table.add_row("managers' page", f"{doors.desk}/manager{query}")
+    for rep in doors.get("desk", "/v1/roster")["reps"][:1]:
+        table.add_row("a rep's inbox", f"{doors.desk}/rep/{rep['id']}{query}")
     table.add_row("a form to fill in", f"{doors.intake}/forms/demo")
     table.add_row("doors", f"intake {doors.intake}   desk {doors.desk}   feedback {doors.feedback}")
     table.add_row("Kafka", house.bootstrap_servers)

@@ -16,10 +16,12 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.console import processes
 from services.console.demo.streams import follow
 from services.console.house import SERVICES
+from services.console.installation import Installation
 
 READY_SECONDS = 100.0
 STOPPED_SECONDS = 40.0
@@ -279,3 +281,40 @@ async def test_workers_are_added_and_removed_while_it_runs(tmp_path: Path) -> No
         for one in submitted:
             await up.owner_of(one["lead_id"])
         assert await up.stop() == 0
+
+
+async def test_a_record_that_cannot_be_read_becomes_one_dead_letter_that_a_person_closes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with installation(data) as started:
+        up = await start(data, "--ports", "auto")
+        started.append(up)
+        lead = await up.submit()
+        await up.owner_of(lead["lead_id"])
+        producer = AIOKafkaProducer(bootstrap_servers=up.ready["kafka"], acks="all")
+        await producer.start()
+        await producer.send_and_wait(
+            f"{Installation.find(data).namespace}.leads", b"\xff rubbish", key=lead["lead_id"].encode()
+        )
+        await producer.stop()
+        await up.until("/v1/audit", lambda audit: audit["dead_lettered"] == 1)
+
+        async def letters(*words: str) -> Any:
+            code, answer, complaint = await leadloop("dead-letters", *words, "--data", str(data), "--json")
+            assert code == 0, complaint
+            return json.loads(answer)
+
+        (letter,) = await letters("list")
+        shown = await letters("show", str(letter["number"]))
+        assert (shown["key"], shown["value"]) == (lead["lead_id"], "\\xff rubbish")
+        assert (await letters("replay", str(letter["number"])))["replayed"] == [letter["number"]]
+        async with asyncio.timeout(SOON_SECONDS):
+            again: list[dict[str, Any]] = []
+            while not again:
+                await asyncio.sleep(0.2)
+                again = await letters("list")
+        assert [one["number"] for one in again] != [letter["number"]]
+        await letters("discard", "--all")
+        assert await letters("list") == []
+        assert {one["state"] for one in await letters("list", "--all")} == {"replayed", "discarded"}
+        audit = await up.until("/v1/audit", lambda audit: audit["dead_lettered"] == 0)
+        assert (audit["received"], audit["unaccounted"]) == (1, 0)

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 SEED = 42
 RECIPE = "b2b_saas_procurement_v1"
 
-_FIRST_NAMES = (
+_FIRST_NAMES = (  # noqa: SIM905 - words are read more easily as words
     "Ada Amir Bea Carlos Chloe Daniel Dilek Elif Emma Finn Grace Hana Ivan Jana Jonas Kofi Lena Liam Maya "
     "Milan Nora Olga Omar Pia Priya Ravi Rosa Sami Sofia Tom Uma Yuki"
-).split()  # noqa: SIM905 - words are read more easily as words
-_LAST_NAMES = (
+).split()
+_LAST_NAMES = (  # noqa: SIM905
     "Adler Bauer Berg Costa Dahl Diaz Evans Fischer Garcia Haas Ito Jensen Khan Klein Kowalski Lang Lopez "
     "Meyer Moreau Nguyen Novak Okafor Patel Peters Rossi Sato Schmidt Silva Smith Weber"
-).split()  # noqa: SIM905 - as above
+).split()
 _COUNTRIES = {"US": "US", "UK": "GB"}
 _SENIORITY = {
     "individual_contributor": "staff",

@@ -158,7 +158,7 @@ class _Play:
         )
         console.print(
             f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} "
-            "alerts reached the managers"
+            "messages about such leads reached the managers"
         )
         console.print(
             f"{len(seen.came_back)} leads came back after they had been turned down, and "
