@@ -1,12 +1,13 @@
 """The agreement that both departments approve: its document, what its conditions and calendars mean, its check."""
 
-from schemas.agreement.agreement import ALWAYS, Agreement, Chosen, Judged, Score
+from schemas.agreement.agreement import ALWAYS, Agreement, Chosen, Judged, Score, Standing
 from schemas.agreement.calendars import Calendar
 from schemas.agreement.checking import check, load
 from schemas.agreement.conditions import Condition, evaluate
 from schemas.agreement.durations import parse_duration, say_duration
 from schemas.agreement.facts import Facts, Held, Seen, sentence
 from schemas.agreement.findings import AgreementRefused, Finding
+from schemas.agreement.promises import Amount, Content, Goals, MarketingGoals, RevenueGoal, SalesGoals, Stage
 from schemas.agreement.roster import Member, Roster, check_roster, load_roster
 from schemas.agreement.terms import (
     ActionWord,
@@ -17,7 +18,9 @@ from schemas.agreement.terms import (
     Channel,
     Clock,
     ClockStart,
+    CountedRule,
     Form,
+    Group,
     Otherwise,
     Pool,
     PoolMode,
@@ -26,6 +29,7 @@ from schemas.agreement.terms import (
     Recycle,
     Rest,
     RoutingRule,
+    ScoringRule,
     Terms,
     VerdictKind,
 )
@@ -36,6 +40,7 @@ __all__ = [
     "Agreement",
     "AgreementRefused",
     "Alert",
+    "Amount",
     "Attribute",
     "AttributeType",
     "BreachAnswer",
@@ -45,11 +50,16 @@ __all__ = [
     "Clock",
     "ClockStart",
     "Condition",
+    "Content",
+    "CountedRule",
     "Facts",
     "Finding",
     "Form",
+    "Goals",
+    "Group",
     "Held",
     "Judged",
+    "MarketingGoals",
     "Member",
     "Otherwise",
     "Pool",
@@ -58,10 +68,15 @@ __all__ = [
     "ReasonUse",
     "Recycle",
     "Rest",
+    "RevenueGoal",
     "Roster",
     "RoutingRule",
+    "SalesGoals",
     "Score",
+    "ScoringRule",
     "Seen",
+    "Stage",
+    "Standing",
     "Terms",
     "VerdictKind",
     "check",

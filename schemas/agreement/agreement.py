@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
-from typing import cast
 
 from schemas.agreement.calendars import Calendar
-from schemas.agreement.conditions import Condition, Engaged, TouchedBy, evaluate, parts_of
+from schemas.agreement.compiling import Asked, compiled
+from schemas.agreement.conditions import (
+    Bounds,
+    Condition,
+    Engaged,
+    EngagementPointsAre,
+    ScoreIs,
+    TouchedBy,
+    evaluate,
+    parts_of,
+)
+from schemas.agreement.crossing import next_crossing
 from schemas.agreement.facts import Facts, Held, sentence
+from schemas.agreement.fading import FADED_AFTER
+from schemas.agreement.promises import Stage
+from schemas.agreement.reckoning import MILLION, PartName, Plan, Reckoned, milliseconds, points, rules_of
 from schemas.agreement.terms import (
     Alert,
     Attribute,
     Channel,
     Clock,
+    CountedRule,
     DefinitionRule,
     Form,
     Pool,
@@ -54,6 +68,25 @@ class Judged:
     verdict: VerdictKind
     rule: RuleId
     because: Because
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands at an instant, before anything is put into words."""
+
+    facts: Facts
+    """With the score."""
+    now_ms: int
+    reckoned: Reckoned
+    score: Decimal
+    fit: Decimal
+    engagement: Decimal
+    grade: Grade
+    rule: DefinitionRule
+    """Of the definition: the first that holds."""
+    stage: Slug | None
+    digest: str
+    """The same exactly if score, grade, stage and contributions are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,55 +200,109 @@ class Agreement:
 
     # ------------------------------------------------------------------ scoring
 
-    def fired(self, facts: Facts) -> tuple[int, ...]:
-        """Which scoring rules hold, by their place in `scoring_rules`."""
-        return tuple(
-            i for i, (_, rule) in enumerate(self.scoring_rules) if rule.when is None or rule.when.held(facts).holds
-        )
+    @cached_property
+    def plan(self) -> Plan:
+        """The scoring rules, made ready once."""
+        return Plan(self.terms.scoring)
 
     @cached_property
-    def scoring_rules(self) -> tuple[tuple[str, ScoringRule], ...]:
+    def scoring_rules(self) -> tuple[tuple[PartName, ScoringRule | CountedRule], ...]:
         """Every scoring rule with its part, fit first."""
-        scoring = self.terms.scoring
-        return (*(("fit", r) for r in scoring.fit), *(("engagement", r) for r in scoring.engagement))
+        return tuple(rules_of(self.terms.scoring))
 
-    def score(self, fired: tuple[int, ...]) -> Score:
-        """The score that these rules add up to."""
-        known = self._scores.get(fired)
-        if known is None:
-            if len(self._scores) >= 4096:
-                self._scores.clear()
-            known = self._scores[fired] = self._add_up(fired)
-        return known
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.terms.stages
+
+    def standing(self, facts: Facts) -> Standing:
+        """The score, the verdict and the stage at the instant of the facts, without their sentences."""
+        now_ms, plan = milliseconds(facts), self.plan
+        reckoned = plan.reckon(facts, now_ms)
+        fit, engagement = reckoned.fit, reckoned.engagement
+        grade = plan.grade(fit, engagement)
+        whole = points(fit + engagement), points(fit), points(engagement)
+        asked = Facts(
+            facts.now,
+            facts.attributes,
+            facts.country,
+            facts.source,
+            facts.campaigns,
+            facts.engagements,
+            facts.customer,
+            *whole,
+            grade,
+        )
+        rule = next((i for i, holds in enumerate(self._verdicts) if holds(asked, now_ms)), -1)
+        if rule < 0:
+            raise ValueError("the definition has no last rule without a condition")
+        stage = next((stage for stage, holds in self._stages if holds(asked, now_ms)), None)
+        digest = plan.digest(reckoned, grade, stage)
+        return Standing(asked, now_ms, reckoned, *whole, grade, self.terms.definition[rule], stage, digest)
+
+    def score_of(self, standing: Standing) -> Score:
+        """The score with its contributions."""
+        return Score(
+            standing.score,
+            standing.fit,
+            standing.engagement,
+            standing.grade,
+            self.plan.contributions(standing.reckoned),
+            standing.digest,
+        )
+
+    def score(self, facts: Facts) -> Score:
+        """The score at the instant of the facts."""
+        return self.score_of(self.standing(facts))
+
+    def changes_at(self, standing: Standing) -> datetime | None:
+        """When the passing of time alone will change it: a window ends, or fading points cross a threshold.
+
+        In between, points that fade only make the number smaller.
+        """
+        ends = self._window_ends(standing)
+        crossing = next_crossing(self.plan, self._steps_above(standing), standing.reckoned, standing.now_ms, ends)
+        first = ends if crossing is None else crossing
+        return None if first is None else datetime.fromtimestamp(first / 1000, UTC)
+
+    def _window_ends(self, standing: Standing) -> int | None:
+        ends = [end for _, end in (w.counted(standing.facts) for w in self.windows) if end is not None]
+        for counted in standing.reckoned.counted:
+            if counted.counting.window is not None:
+                ends.append(counted.times[-1][0] + counted.counting.window)
+        return min(ends) if ends else None
+
+    def _steps_above(self, standing: Standing) -> list[int]:
+        """The thresholds as points of engagement, given this fit."""
+        fit = standing.reckoned.fit
+        return sorted({*self._engagement_steps, *(step - fit for step in self._score_steps)})
 
     @cached_property
-    def _scores(self) -> dict[tuple[int, ...], Score]:
-        return {}
+    def _score_steps(self) -> frozenset[int]:
+        return frozenset(s for c in self._judging() if isinstance(c, ScoreIs) for s in _steps_of(c.score))
 
-    def _add_up(self, fired: tuple[int, ...]) -> Score:
-        rules = [self.scoring_rules[i] for i in fired]
-        fit = sum((r.points for part, r in rules if part == "fit"), Decimal(0))
-        engagement = sum((r.points for part, r in rules if part == "engagement"), Decimal(0))
-        contributions = tuple(
-            Contribution.model_validate({"part": part, "rule": r.id, "points": r.points, "because": r.because})
-            for part, r in rules
+    @cached_property
+    def _engagement_steps(self) -> frozenset[int]:
+        asked = (
+            s for c in self._judging() if isinstance(c, EngagementPointsAre) for s in _steps_of(c.points_of_engagement)
         )
-        grade = self.grade(fit, engagement)
-        said = "\n".join([grade, *(f"{c.part} {c.rule} {c.points.normalize():f} {c.because}" for c in contributions)])
-        digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-        return Score(fit + engagement, fit, engagement, grade, contributions, digest)
+        return frozenset((*asked, *self.plan.grade_steps["engagement"]))
 
-    def grade(self, fit: Decimal, engagement: Decimal) -> Grade:
-        """The letter that the fit earns with the number that the engagement earns."""
-        grades = self.terms.scoring.grades
-        letter = next((g for g in ("A", "B", "C") if (at := grades.letters.get(g)) is not None and fit >= at), "D")
-        number = next(
-            (g for g in ("1", "2", "3") if (at := grades.numbers.get(g)) is not None and engagement >= at), "4"
-        )
-        return cast(Grade, letter + number)
+    def _judging(self) -> Iterator[Condition]:
+        for rule in self.terms.definition:
+            yield from parts_of(rule.when)
+        for stage in self.terms.stages:
+            yield from parts_of(stage.when)
+
+    @cached_property
+    def _verdicts(self) -> tuple[Asked, ...]:
+        return tuple(compiled(rule.when) for rule in self.terms.definition)
+
+    @cached_property
+    def _stages(self) -> tuple[tuple[Slug, Asked], ...]:
+        return tuple((stage.id, compiled(stage.when)) for stage in self.terms.stages)
 
     def judge(self, facts: Facts) -> Judged:
-        """The verdict of the definition. Its last rule always holds."""
+        """The verdict of the definition, with its sentence, for facts that know their score."""
         missed: list[str] = []
         for rule in self.terms.definition:
             if rule.when is None:
@@ -241,6 +328,13 @@ class Agreement:
                 back = None if c.within is None else int(c.within.total_seconds() * 1000)
                 most, before = out.get(c.engagement, (0, 0))
                 out[c.engagement] = max(most, c.at_least), None if back is None or before is None else max(before, back)
+        for counting in self.plan.counting:
+            most, before = out.get(counting.kind, (0, 0))
+            back = counting.window
+            if back is None and counting.half_life:
+                back = FADED_AFTER * counting.half_life
+            longest = None if back is None or before is None else max(before, back)
+            out[counting.kind] = max(most, len(counting.weights)), longest
         return out
 
     @cached_property
@@ -255,8 +349,7 @@ class Agreement:
     def _conditions(self) -> Iterator[Condition]:
         for _, scoring in self.scoring_rules:
             yield from parts_of(scoring.when)
-        for definition in self.terms.definition:
-            yield from parts_of(definition.when)
+        yield from self._judging()
 
     # ------------------------------------------------------------------ routing
 
@@ -289,6 +382,14 @@ class Agreement:
     def recipients(self) -> tuple[RecipientId, ...]:
         """Every channel that some alert goes to."""
         return tuple(dict.fromkeys(to for alert in self.terms.alerts for to in alert.to))
+
+
+def _steps_of(bounds: Bounds) -> Iterator[int]:
+    """From how many millionths on a test of points answers otherwise."""
+    if bounds.at_least is not None:
+        yield int((bounds.at_least * MILLION).to_integral_value(ROUND_CEILING))
+    if bounds.at_most is not None:
+        yield int((bounds.at_most * MILLION).to_integral_value(ROUND_FLOOR)) + 1
 
 
 ALWAYS = Calendar(open="always")

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, field_
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.conditions import Part
+from schemas.vocabulary import Because
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
@@ -119,7 +120,7 @@ class Holidays(Part):
 class Calendar(Part):
     """When promises run. `open: always` is around the clock."""
 
-    title: str = ""
+    title: Because = Because("")
     zone: str = "UTC"
     open: Hours
     holidays: Holidays | None = None

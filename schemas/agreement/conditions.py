@@ -277,6 +277,27 @@ class CountryIs(Part):
         return _among("the country", facts.country, self.country.in_)
 
 
+class CustomerIs(Part):
+    """Whether the person is a customer already: the lead was won before, or a submission has said so.
+
+    A submission says so by the attribute `existing_customer` (boolean), if the agreement declares it.
+    """
+
+    existing_customer: bool
+
+    def held(self, facts: Facts) -> Held:
+        known = is_customer(facts)
+        return Held(known is self.existing_customer, "is a customer already" if known else "is not known as a customer")
+
+
+def is_customer(facts: Facts) -> bool:
+    """Whether the log or a submission knows the person as a customer."""
+    return facts.customer or facts.attributes.get(CUSTOMER_ATTRIBUTE) is True
+
+
+CUSTOMER_ATTRIBUTE = AttributeName("existing_customer")
+
+
 TAGS: dict[str, type[Part]] = {
     "<all>": All,
     "<any>": AnyOf,
@@ -291,6 +312,7 @@ TAGS: dict[str, type[Part]] = {
     "<grade>": GradeIs,
     "<source>": SourceIs,
     "<country>": CountryIs,
+    "<existing_customer>": CustomerIs,
 }
 """The kinds of condition by the key that makes them; the tags appear in pydantic's error locations."""
 
@@ -318,7 +340,8 @@ Condition = Annotated[
     | Annotated[EngagementPointsAre, Tag("<points_of_engagement>")]
     | Annotated[GradeIs, Tag("<grade>")]
     | Annotated[SourceIs, Tag("<source>")]
-    | Annotated[CountryIs, Tag("<country>")],
+    | Annotated[CountryIs, Tag("<country>")]
+    | Annotated[CustomerIs, Tag("<existing_customer>")],
     Discriminator(_kind, custom_error_type="unknown_condition", custom_error_message="this is no condition"),
     BeforeValidator(_always),
 ]

@@ -11,9 +11,16 @@ from pydantic import BaseModel, ValidationError
 from schemas.agreement.conditions import TAGS
 from schemas.agreement.findings import Finding
 from schemas.agreement.reading import Document, Path, spell
-from schemas.agreement.terms import Recycle
+from schemas.agreement.terms import CountedRule, Recycle, ScoringRule
 
-_TAGGED: Mapping[str, type[BaseModel] | None] = {**TAGS, "<recycle>": Recycle, "<word>": None, "<week>": None}
+_TAGGED: Mapping[str, type[BaseModel] | None] = {
+    **TAGS,
+    "<recycle>": Recycle,
+    "<rule>": ScoringRule,
+    "<each>": CountedRule,
+    "<word>": None,
+    "<week>": None,
+}
 
 _REMEDIES: dict[str, tuple[str, str]] = {
     "bad_duration": ("Write a number with a unit: ms, s, m, h, d or w.", "4h, 90d, 1h30m"),
@@ -30,11 +37,14 @@ _REMEDIES: dict[str, tuple[str, str]] = {
     ),
     "unknown_condition": (
         "Use one of all, any, not, attribute, engagement, touched_by, score, fit, points_of_engagement, grade, source, "
-        "country.",
+        "country, existing_customer.",
         "{attribute: employees, at_least: 50}",
     ),
     "no_test": ("Say what it is to be compared with.", "{attribute: employees, at_least: 50}"),
     "bad_number": ("Write a plain number.", "points: 25"),
+    "bad_url": ("Write an address that begins with https://, without a name or password in it.", "url: https://example.com/guide"),
+    "bad_amount": ("Write a positive amount with at most two decimals.", '{amount: "120.00", currency: EUR}'),
+    "bad_share": ("Write a number above 0 and at most 1.", "acceptance_rate: 0.7"),
     "bad_choices": (
         "Give choices for the type choice, and for no other type.",
         "{type: choice, choices: [demo, pricing]}",
@@ -117,6 +127,12 @@ def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) 
             "bad_text",
             f"{value} cannot stand here.",
             "Write one short line without @; ids take letters, digits, dots, dashes and underscores.",
+        )
+    if kind == "value_error" and "names no person" in str(item["msg"]):
+        return finding(
+            "personal_text",
+            f"{key} holds what looks like an e-mail address or telephone number.",
+            "Leave it out: the agreement is in the log for ever and names no person.",
         )
     if kind in ("too_short", "string_too_short"):
         return finding("empty", f"{key} is empty.", f"Give {key} at least one entry, or leave the whole entry out.")

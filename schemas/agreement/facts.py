@@ -48,6 +48,8 @@ class Facts:
     """Every campaign that has touched the lead."""
     engagements: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
     """By kind, newest first."""
+    customer: bool = False
+    """Whether the lead was won before, by its log."""
     score: Decimal | None = None
     fit: Decimal | None = None
     engagement: Decimal | None = None

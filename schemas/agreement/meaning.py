@@ -5,11 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from schemas.agreement.conditions import CUSTOMER_ATTRIBUTE
+from schemas.agreement.explaining import suggestion
 from schemas.agreement.facts import as_number
 from schemas.agreement.findings import Finding
 from schemas.agreement.questions import Questions
 from schemas.agreement.reading import Document, Path, at
 from schemas.agreement.sheet import Sheet
+
+MOST_POINTS = 999_999
+"""What the published language holds of points: six digits before the point."""
 
 
 def _list(value: Any) -> list[Any]:
@@ -27,7 +32,10 @@ class Meaning:
         """All findings."""
         self._ids()
         self._scoring()
+        self._groups()
         self._definition()
+        self._stages_and_content()
+        self._customers()
         self._pools_and_routing()
         self._clocks()
         self._reasons()
@@ -41,13 +49,15 @@ class Meaning:
             (("routing",), "id"),
             (("clocks",), "id"),
             (("reasons",), "id"),
+            (("stages",), "id"),
+            (("content",), "id"),
         ]
         for path, key in lists:
             self.sheet.unique([((*p, key), e.get(key)) for p, e in self.sheet.entries(*path)])
         self.sheet.unique(
             [
                 ((*p, "id"), e.get("id"))
-                for part in ("fit", "engagement")
+                for part in ("fit", "engagement", "groups")
                 for p, e in self.sheet.entries("scoring", part)
             ]
         )
@@ -58,6 +68,7 @@ class Meaning:
         for part in ("fit", "engagement"):
             for path, rule in self.sheet.entries("scoring", part):
                 self.questions.ask(rule.get("when"), (*path, "when"), "scoring")
+                self.sheet.refer("engagements", "engagement", (*path, "each"), rule.get("each"))
         for key, part in (("letters", "fit"), ("numbers", "engagement")):
             self._grade_steps(key, part)
 
@@ -85,6 +96,77 @@ class Meaning:
                     "Lower it, or add rules.",
                     severity="warning",
                 )
+
+    def _groups(self) -> None:
+        """Groups that exist, of the rule's own part, with rules; and no more points than a score can hold."""
+        parts = {str(g.get("id")): g.get("part") for _, g in self.sheet.entries("scoring", "groups")}
+        used = set()
+        for part in ("fit", "engagement"):
+            for path, rule in self.sheet.entries("scoring", part):
+                group = rule.get("group")
+                used.add(group)
+                self._refer_group(group, part, parts, (*path, "group"))
+        for path, group in self.sheet.entries("scoring", "groups"):
+            if isinstance(group.get("id"), str) and group["id"] not in used:
+                self.sheet.say(
+                    "group_without_rules",
+                    (*path, "id"),
+                    f"no rule is in the group {group['id']}.",
+                    f"Write group: {group['id']} at its rules, or remove it.",
+                    severity="warning",
+                )
+        both = ("fit", "engagement")
+        if max(self.sheet.most(both), -self.sheet.least(both)) > MOST_POINTS:
+            self.sheet.say(
+                "too_many_points",
+                ("scoring",),
+                f"the rules can give more than {MOST_POINTS} points together, which no score can hold.",
+                "Use smaller points, or caps.",
+            )
+
+    def _refer_group(self, group: Any, part: str, parts: dict[str, Any], path: Path) -> None:
+        if not isinstance(group, str):
+            return
+        if group not in parts:
+            meant = suggestion(group, list(parts))
+            remedy = f"Did you mean {meant}?" if meant else "Define it in scoring.groups."
+            example = f"groups: [{{id: {group}, part: {part}, at_most: 40, because: it counts at most 40 points}}]"
+            self.sheet.say("unknown_group", path, f"there is no group {group!r}.", remedy, meant or example)
+        elif parts[group] in ("fit", "engagement") and parts[group] != part:
+            self.sheet.say(
+                "wrong_group",
+                path,
+                f"the group {group} is of {parts[group]}, and this rule gives points for {part}.",
+                "Make a group for each part.",
+            )
+
+    def _stages_and_content(self) -> None:
+        """Stages whose conditions fit, the last of them at most without `when`; content for stages that exist."""
+        stages = list(self.sheet.entries("stages"))
+        for path, stage in stages:
+            self.questions.ask(stage.get("when"), (*path, "when"), "stages")
+        for path, stage in stages[:-1]:
+            if stage.get("when") in (None, "always"):
+                self.sheet.say(
+                    "never_reached",
+                    path,
+                    "every lead is in this stage, so no stage after it is ever asked.",
+                    "Move it to the end, or give it a when.",
+                    severity="warning",
+                )
+        for path, content in self.sheet.entries("content"):
+            self.sheet.refer_all("stages", "stage", (*path, "stages"), content.get("stages"))
+
+    def _customers(self) -> None:
+        attribute = at(self.sheet.data, ("attributes", str(CUSTOMER_ATTRIBUTE)))
+        if isinstance(attribute, dict) and (attribute.get("type") != "boolean" or attribute.get("personal") is True):
+            self.sheet.say(
+                "wrong_type",
+                ("attributes", str(CUSTOMER_ATTRIBUTE)),
+                "existing_customer says whether the person is a customer, so rules need it as yes or no.",
+                "Declare it as boolean and not personal, or call it otherwise.",
+                "existing_customer: {type: boolean}",
+            )
 
     def _definition(self) -> None:
         rules = list(self.sheet.entries("definition"))

@@ -11,7 +11,20 @@ from schemas.agreement.sheet import Sheet
 
 _NUMBER_KINDS = {"score": ("fit", "engagement"), "fit": ("fit",), "points_of_engagement": ("engagement",)}
 _KNOWN_IN = {
-    "scoring": frozenset({"all", "any", "not", "always", "attribute", "engagement", "touched_by", "source", "country"}),
+    "scoring": frozenset(
+        {
+            "all",
+            "any",
+            "not",
+            "always",
+            "attribute",
+            "engagement",
+            "touched_by",
+            "source",
+            "country",
+            "existing_customer",
+        }
+    ),
     "routing": frozenset(
         {
             "all",
@@ -26,6 +39,7 @@ _KNOWN_IN = {
             "fit",
             "points_of_engagement",
             "grade",
+            "existing_customer",
         }
     ),
 }

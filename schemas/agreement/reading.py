@@ -15,6 +15,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from schemas.agreement.findings import Finding
 
 Path = tuple[str | int, ...]
+CHARACTERS_AT_MOST = 500_000
+"""Several thousand rules; reading more would keep everybody waiting."""
 NODES_AT_MOST = 200_000
 DEPTH_AT_MOST = 40
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
@@ -57,6 +59,18 @@ def read(text: str) -> Document:
                 "the file is empty.",
                 "Start from deploy/agreements/default.yaml.",
                 "name: default",
+            )
+        )
+        return document
+    if len(text) > CHARACTERS_AT_MOST:
+        document.findings.append(
+            Finding(
+                "error",
+                "too_large",
+                "",
+                1,
+                f"the file has {len(text)} characters, and {CHARACTERS_AT_MOST} are the limit.",
+                "Take out what is no agreement: lists of customers or campaigns belong elsewhere.",
             )
         )
         return document

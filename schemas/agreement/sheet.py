@@ -76,10 +76,40 @@ class Sheet:
             first.setdefault(name, path)
 
     def most(self, parts: tuple[str, ...]) -> Decimal:
-        """The most points that the rules of these parts can give together."""
-        numbers = (as_number(rule.get("points")) for part in parts for _, rule in self.entries("scoring", part))
-        return sum((n for n in numbers if n is not None and n > 0), Decimal(0))
+        """The most points that the rules of these parts can give together, no group more than its cap."""
+        return sum((self._extreme(part, 1) for part in parts), Decimal(0))
 
     def least(self, parts: tuple[str, ...]) -> Decimal:
-        numbers = (as_number(rule.get("points")) for part in parts for _, rule in self.entries("scoring", part))
-        return sum((n for n in numbers if n is not None and n < 0), Decimal(0))
+        """The fewest points that the rules of these parts can give together."""
+        return sum((self._extreme(part, -1) for part in parts), Decimal(0))
+
+    def _extreme(self, part: str, sign: int) -> Decimal:
+        """The sum of the rules' points of one sign. A cap lowers the most, and the least if it is below zero itself."""
+        caps: dict[str, Decimal] = {}
+        for _, group in self.entries("scoring", "groups"):
+            cap = as_number(group.get("at_most"))
+            if cap is not None and isinstance(group.get("id"), str):
+                caps[group["id"]] = cap
+        total, by_group = Decimal(0), dict.fromkeys(caps, Decimal(0))
+        for _, rule in self.entries("scoring", part):
+            points = as_number(rule.get("points"))
+            if points is None or points * sign <= 0:
+                continue
+            points *= self._times(rule)
+            name = rule.get("group")
+            if isinstance(name, str) and name in by_group:
+                by_group[name] += points
+            else:
+                total += points
+        in_part = {str(g.get("id")) for _, g in self.entries("scoring", "groups") if g.get("part") == part}
+        return total + sum((min(by_group[g], caps[g]) for g in by_group if g in in_part), Decimal(0))
+
+    @staticmethod
+    def _times(rule: dict[str, Any]) -> Decimal:
+        """How often a rule's whole points count at most, further times counting less."""
+        if "each" not in rule:
+            return Decimal(1)
+        said, further = rule.get("times_at_most", 10), as_number(rule.get("each_further", 1))
+        times = said if isinstance(said, int) and 1 <= said <= 100 else 1
+        factor = further if further is not None and 0 < further <= 1 else Decimal(1)
+        return sum((factor**i for i in range(times)), Decimal(0))

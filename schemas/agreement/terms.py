@@ -15,6 +15,7 @@ from schemas.agreement.calendars import Calendar
 from schemas.agreement.conditions import Condition, Number, Part, Value
 from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
+from schemas.agreement.promises import Content, Goals, Stage
 from schemas.events.alerting import AlertKind
 from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, RuleId, TeamId
 from schemas.personal import looks_personal
@@ -95,12 +96,63 @@ def _points(value: Any) -> Any:
 RulePoints = Annotated[Decimal, BeforeValidator(_points)]
 
 
+def _factor(value: Any) -> Any:
+    number = _points(value)
+    if not 0 < number <= 1:
+        raise PydanticCustomError("bad_number", "{value} is not above 0 and at most 1", {"value": str(value)[:80]})
+    return number
+
+
+Factor = Annotated[Decimal, BeforeValidator(_factor)]
+"""Above 0 and at most 1."""
+
+
 class ScoringRule(Part):
-    """So many points, each time the score is reckoned and `when` holds."""
+    """So many points, each time the score is reckoned and `when` holds. `group`: counts towards that group's cap."""
 
     id: RuleId
     points: RulePoints
     when: Condition | None = None
+    group: RuleId | None = None
+    because: Because
+
+
+class CountedRule(Part):
+    """So many points for each time the prospect was seen doing this, newest first.
+
+    half_life: the points of each time are halved whenever so much time has passed since it happened; none: they do not
+    fade. each_further: what each earlier time is worth in relation to the one after it (0.5: 20, 10, 5 …). within:
+    older ones do not count at all. times_at_most: nor do more than so many.
+    """
+
+    id: RuleId
+    points: RulePoints
+    each: Slug
+    half_life: PositiveLength | None = None
+    each_further: Factor = Decimal(1)
+    times_at_most: Annotated[int, Field(ge=1, le=100)] = 10
+    within: PositiveLength | None = None
+    when: Condition | None = None
+    group: RuleId | None = None
+    because: Because
+
+
+def _rule_kind(value: Any) -> str:
+    counted = "each" in value if isinstance(value, dict) else isinstance(value, CountedRule)
+    return "<each>" if counted else "<rule>"
+
+
+EngagementRule = Annotated[
+    Annotated[ScoringRule, Tag("<rule>")] | Annotated[CountedRule, Tag("<each>")], Discriminator(_rule_kind)
+]
+
+
+class Group(Part):
+    """Rules of one part that together give no more than `at_most` points."""
+
+    id: RuleId
+    part: Literal["fit", "engagement"]
+    at_most: RulePoints
     because: Because
 
 
@@ -118,7 +170,8 @@ class Grades(Part):
 
 class Scoring(Part):
     fit: tuple[ScoringRule, ...] = ()
-    engagement: tuple[ScoringRule, ...] = ()
+    engagement: tuple[EngagementRule, ...] = ()
+    groups: tuple[Group, ...] = ()
     grades: Grades = Grades()
 
 
@@ -319,6 +372,7 @@ class Terms(Part):
     forms: Mapping[FormId, Form] = {}
     scoring: Scoring = Scoring()
     definition: tuple[DefinitionRule, ...]
+    stages: tuple[Stage, ...] = ()
     teams: Mapping[TeamId, Team]
     pools: Mapping[PoolId, Pool]
     routing: tuple[RoutingRule, ...]
@@ -328,3 +382,5 @@ class Terms(Part):
     recycling: Recycling = Recycling()
     channels: Mapping[RecipientId, Channel] = {}
     alerts: tuple[Alert, ...] = ()
+    content: tuple[Content, ...] = ()
+    goals: Goals | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as with_facts
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from schemas.agreement import Judged, Score, VerdictKind
-from schemas.agreement.conditions import changes_at
+from schemas.agreement import Standing, VerdictKind
+from schemas.agreement.knowledge import facts, learn, milliseconds
 from schemas.base import Event
 from schemas.events.intake import EngagementObserved, LeadSubmitted
 from schemas.events.runtime import TimerDue
@@ -16,7 +15,6 @@ from schemas.events.scoring import LeadDisqualified, LeadNurtured, LeadQualified
 from schemas.ids import LeadId
 from schemas.lifecycle import Effect, Life, State
 from services.runtime.protocol import Context, Decision
-from services.scoring.remembering import facts, milliseconds, with_engagement, with_submission
 from services.scoring.state import Known
 
 _VERDICTS: dict[VerdictKind, type[LeadQualified] | type[LeadNurtured] | type[LeadDisqualified]] = {
@@ -31,7 +29,7 @@ _NOT_SCORED = frozenset({State.NONE, State.ERASED, State.MERGED, State.SUPPRESSE
 
 
 def due(known: Known) -> datetime | None:
-    """When a window such as "within 30d" ends, so that the score may change by the passing of time alone."""
+    """When a window such as "within 30d" ends or fading points cross a threshold: then time alone changes the score."""
     return datetime.fromtimestamp(known.due_ms / 1000, UTC) if known.due_ms else None
 
 
@@ -46,31 +44,20 @@ def decide(known: Known, event: Event, context: Context) -> Decision[Known]:
     What a prospect did before the first submission is remembered in silence and counts from the submission on.
     """
     life = context.life
-    if life.state is State.ERASED:
-        return Decision(Known(life=life.life))
-    known = _learn(_of_this_life(known, life), event, context)
+    known = learn(
+        known,
+        event,
+        context.agreement,
+        life=life,
+        effect=context.effect,
+        position=context.position,
+        now=context.now,
+    )
     if life.state in _NOT_SCORED:
         return Decision(replace(known, due_ms=0) if known.due_ms else known)
     if not _calls_for_judgement(event, context):
         return Decision(known)
     return _judge(known, event, context)
-
-
-def _of_this_life(known: Known, life: Life) -> Known:
-    """A submission after an erasure begins a new life, of which nothing is known yet."""
-    if known.life == life.life:
-        return known
-    return replace(known, life=life.life) if known.life == 0 and life.life == 1 else Known(life=life.life)
-
-
-def _learn(known: Known, event: Event, context: Context) -> Known:
-    if isinstance(event, LeadSubmitted):
-        if context.effect is not Effect.EFFECT:
-            return known
-        return with_submission(known, event, context.agreement, milliseconds(context.now))
-    if isinstance(event, EngagementObserved):
-        return with_engagement(known, event, context.agreement, context.position, milliseconds(context.now))
-    return known
 
 
 def _calls_for_judgement(event: Event, context: Context) -> bool:
@@ -82,25 +69,22 @@ def _calls_for_judgement(event: Event, context: Context) -> bool:
 
 
 def _judge(known: Known, event: Event, context: Context) -> Decision[Known]:
-    agreement, asked = context.agreement, facts(known, context.now)
-    score = agreement.score(agreement.fired(asked))
-    judged = agreement.judge(
-        with_facts(asked, score=score.score, fit=score.fit, engagement=score.engagement, grade=score.grade)
-    )
-    ends = changes_at(agreement.windows, asked)
+    agreement = context.agreement
+    standing = agreement.standing(facts(known, context.life, context.now))
+    ends = agreement.changes_at(standing)
+    verdict = standing.rule.verdict
     said: list[Event] = []
-    lead = LeadId(context.key)
-    if score.digest != known.scored:
-        said.append(_scored(lead, score, context))
-    answers = _owes_verdict(known, event, judged.verdict, context.life)
+    if standing.digest != known.scored:
+        said.append(_scored(standing, context))
+    answers = _owes_verdict(known, event, verdict, context.life)
     if answers:
-        said.append(_verdict(lead, score, judged, context))
+        said.append(_verdict(standing, context))
     return Decision(
         replace(
             known,
-            scored=score.digest,
+            scored=standing.digest,
             due_ms=milliseconds(ends) if ends is not None else 0,
-            verdict=judged.verdict.value if answers else known.verdict,
+            verdict=verdict.value if answers else known.verdict,
             epoch=context.life.epoch if answers else known.epoch,
         ),
         tuple(said),
@@ -121,27 +105,32 @@ def _owes_verdict(known: Known, event: Event, verdict: VerdictKind, life: Life) 
     return told != verdict
 
 
-def _scored(lead: LeadId, score: Score, context: Context) -> LeadScored:
-    return LeadScored(
-        lead_id=lead,
+def _scored(standing: Standing, context: Context) -> LeadScored:
+    """Made without checking anew what our own rules have made: the types of all that stands in it are right."""
+    score = context.agreement.score_of(standing)
+    return LeadScored.model_construct(
+        lead_id=LeadId(context.key),
         score=score.score,
         fit=score.fit,
         engagement=score.engagement,
         grade=score.grade,
+        stage=standing.stage,
         contributions=score.contributions,
         agreement=context.agreement.name,
         agreement_version=context.agreement.version,
     )
 
 
-def _verdict(lead: LeadId, score: Score, judged: Judged, context: Context) -> Event:
-    return _VERDICTS[judged.verdict](
-        lead_id=lead,
+def _verdict(standing: Standing, context: Context) -> Event:
+    judged = context.agreement.judge(standing.facts)
+    return _VERDICTS[judged.verdict].model_construct(
+        lead_id=LeadId(context.key),
         judged_at=context.position,
         rule=judged.rule,
         because=judged.because,
-        score=score.score,
-        grade=score.grade,
+        score=standing.score,
+        grade=standing.grade,
+        stage=standing.stage,
         agreement=context.agreement.name,
         agreement_version=context.agreement.version,
     )

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from schemas.agreement import Seen
+from schemas.agreement.knowledge import Knowledge
 
 
-class Known(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that the rules may ask for. Begins anew with every life of the lead."""
+class Known(Knowledge, frozen=True, omit_defaults=True):
+    """What is known of the lead, and what scoring last said of it."""
 
-    life: int = 0
-    attributes: dict[str, bool | int | str] = {}
-    """The latest value of each; decimals as text."""
-    country: str | None = None
-    source: dict[str, str] = {}
-    """Of the latest submission that named one, by field."""
-    campaigns: dict[str, int] = {}
-    """Every campaign that touched the lead, with the last time in ms."""
-    engagements: dict[str, tuple[Seen, ...]] = {}
-    """By kind, newest first, without what no rule can count any more."""
     scored: str = ""
     """Digest of the score last said."""
     verdict: str = ""
     """The verdict last said, and the lead's epoch at which it was said."""
     epoch: int = -1
     due_ms: int = 0
-    """When a window of a rule ends; 0: never."""
+    """When a window of a rule ends or fading points cross a threshold; 0: never."""

@@ -1,0 +1,291 @@
+"""The score: which rules hold at an instant, what their points have faded to, and the entries that add up to it.
+
+Points are reckoned as whole millionths, so that sums are exact; what fades is rounded once for each rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import lru_cache
+from itertools import accumulate, repeat
+from operator import mul
+from typing import Literal, NamedTuple, cast
+
+from schemas.agreement.compiling import Asked, compiled
+from schemas.agreement.durations import say_duration
+from schemas.agreement.facts import Facts, Seen, sentence
+from schemas.agreement.fading import rounded, share_left
+from schemas.agreement.terms import CountedRule, Grades, Group, Scoring, ScoringRule
+from schemas.vocabulary import Because, Contribution, Grade, Slug
+
+MILLION = 1_000_000
+PartName = Literal["fit", "engagement"]
+_MS = timedelta(milliseconds=1)
+
+
+def millionths(points: Decimal) -> int:
+    """Points as whole millionths."""
+    return int(points.scaleb(6).to_integral_value())
+
+
+@lru_cache(maxsize=65536)
+def points(number: int) -> Decimal:
+    """Millionths as points, without zeros at the end."""
+    whole, rest = divmod(number, MILLION)
+    return Decimal(whole) if not rest else Decimal(format(Decimal(number).scaleb(-6), "f").rstrip("0"))
+
+
+def milliseconds(facts: Facts) -> int:
+    """The instant of the facts in ms since 1970."""
+    return round(facts.now.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A rule that holds or does not."""
+
+    place: int
+    asked: Asked
+    number: int
+    group: int
+    """Place of its group, or -1."""
+    said: Contribution
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A rule that counts each time."""
+
+    place: int
+    asked: Asked | None
+    kind: str
+    weights: tuple[int, ...]
+    """What the newest time is worth, the one before it, …"""
+    half_life: int
+    """In ms; 0: no fading."""
+    window: int | None
+    group: int
+    rule: CountedRule
+
+    def times(self, facts: Facts, now_ms: int) -> list[tuple[int, int]]:
+        """The times that count at an instant, newest first: when, and what each is worth before it fades."""
+        seen: Sequence[Seen] = facts.engagements.get(self.kind, ())
+        if not seen or (self.asked is not None and not self.asked(facts, now_ms)):
+            return []
+        oldest = None if self.window is None else now_ms - self.window
+        out: list[tuple[int, int]] = []
+        weights, most = self.weights, len(self.weights)
+        for at_ms, _, quantity in seen:
+            if oldest is not None and at_ms <= oldest:
+                break
+            if quantity == 1:
+                out.append((at_ms, weights[len(out)]))
+            else:
+                out += [(at_ms, w) for w in weights[len(out) : len(out) + quantity]]
+            if len(out) == most:
+                break
+        return out
+
+    def left(self, times: Sequence[tuple[int, int]], now_ms: int) -> int:
+        """What these times are worth at an instant."""
+        half_life = self.half_life
+        if not half_life:
+            return sum(weight for _, weight in times)
+        total = 0
+        for at_ms, weight in times:
+            total += weight * share_left(now_ms - at_ms, half_life)
+        return rounded(total)
+
+
+class Counted(NamedTuple):
+    """A counting rule at one instant."""
+
+    counting: Counting
+    times: list[tuple[int, int]]
+    whole: int
+    """Without fading."""
+    left: int
+
+
+class Reckoned(NamedTuple):
+    """The score at an instant in millionths, with what it was made of."""
+
+    fit: int
+    engagement: int
+    held: tuple[int, ...]
+    """Places of the plain rules that hold."""
+    counted: tuple[Counted, ...]
+    totals: tuple[int, ...]
+    """By group, before its cap."""
+
+
+class Plan:
+    """The scoring rules of one agreement, made ready once."""
+
+    def __init__(self, scoring: Scoring) -> None:
+        groups = {g.id: i for i, g in enumerate(scoring.groups)}
+        self.groups: tuple[Group, ...] = scoring.groups
+        self.caps = tuple(millionths(g.at_most) for g in scoring.groups)
+        self._group_is_fit = tuple(g.part == "fit" for g in scoring.groups)
+        self._no_totals = (0,) * len(groups)
+        plain: list[Plain] = []
+        counting: list[Counting] = []
+        self._parts: list[str] = []
+        for part, rule in rules_of(scoring):
+            place, group = len(self._parts), groups.get(rule.group, -1) if rule.group is not None else -1
+            self._parts.append(part)
+            if isinstance(rule, CountedRule):
+                counting.append(_counting(place, rule, group))
+            else:
+                plain.append(_plain(place, part, rule, group))
+        self.plain, self.counting = tuple(plain), tuple(counting)
+        self._by_place: dict[int, Plain] = {p.place: p for p in plain}
+        self._fit_rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] == "fit")
+        self._rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] != "fit")
+        self._letters, self._numbers = _steps(scoring.grades, "CBA"), _steps(scoring.grades, "321")
+        self.grade_steps: Mapping[PartName, tuple[int, ...]] = {"fit": self._letters[0], "engagement": self._numbers[0]}
+
+    def reckon(self, facts: Facts, now_ms: int) -> Reckoned:
+        """The score of these facts at their instant."""
+        totals = list(self._no_totals)
+        fit, held = self._sum(self._fit_rules, facts, now_ms, totals)
+        engagement, more = self._sum(self._rules, facts, now_ms, totals)
+        counted: list[Counted] = []
+        for c in self.counting:
+            times = c.times(facts, now_ms)
+            if not times:
+                continue
+            left = c.left(times, now_ms)
+            whole = left if not c.half_life else sum([weight for _, weight in times])
+            counted.append(Counted(c, times, whole, left))
+            if c.group < 0:
+                engagement += left
+            else:
+                totals[c.group] += left
+        if totals:
+            for total, cap, is_fit in zip(totals, self.caps, self._group_is_fit, strict=True):
+                if is_fit:
+                    fit += total if total < cap else cap
+                else:
+                    engagement += total if total < cap else cap
+        return Reckoned(fit, engagement, (*held, *more), tuple(counted), tuple(totals))
+
+    @staticmethod
+    def _sum(
+        rules: tuple[tuple[int, Asked, int, int], ...], facts: Facts, now_ms: int, totals: list[int]
+    ) -> tuple[int, list[int]]:
+        total, held = 0, []
+        for place, asked, number, group in rules:
+            if asked(facts, now_ms):
+                held.append(place)
+                if group < 0:
+                    total += number
+                else:
+                    totals[group] += number
+        return total, held
+
+    def grade(self, fit: int, engagement: int) -> Grade:
+        """The letter that the fit earns with the number that the engagement earns."""
+        letter = self._letters[1][bisect_right(self._letters[0], fit)]
+        return cast(Grade, letter + self._numbers[1][bisect_right(self._numbers[0], engagement)])
+
+    # ------------------------------------------------------------------ what is said of it
+
+    def contributions(self, reckoned: Reckoned) -> tuple[Contribution, ...]:
+        """The entries, which add up to the score exactly: rules in their order, then what caps take away."""
+        if not reckoned.counted and not self.caps:
+            return tuple([self._by_place[place].said for place in reckoned.held])
+        entries: list[tuple[int, tuple[Contribution, ...]]]
+        entries = [(place, (self._by_place[place].said,)) for place in reckoned.held]
+        entries += [(c.counting.place, _said(c)) for c in reckoned.counted]
+        entries.sort(key=_place)
+        capped = (self._capped(i, total) for i, total in enumerate(reckoned.totals) if total > self.caps[i])
+        return (*(entry for _, said in entries for entry in said), *capped)
+
+    def _capped(self, place: int, total: int) -> Contribution:
+        group = self.groups[place]
+        return _entry(group.part, group.id, self.caps[place] - total, group.because)
+
+    def digest(self, reckoned: Reckoned, grade: Grade, stage: str | None) -> str:
+        """Short, and the same exactly if the grade, the stage and all contributions are the same."""
+        lines: list[str] = [grade]
+        if not reckoned.counted and not self.caps:
+            lines += [self._by_place[place].line for place in reckoned.held]
+        else:
+            lines += [
+                f"{c.part} {c.rule} {c.points.normalize():f} {c.because}" for c in self.contributions(reckoned)
+            ]
+        if stage is not None:
+            lines.append(stage)
+        return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+
+
+def rules_of(scoring: Scoring) -> Iterator[tuple[PartName, ScoringRule | CountedRule]]:
+    """Every scoring rule with its part, fit first."""
+    for fit in scoring.fit:
+        yield "fit", fit
+    for engagement in scoring.engagement:
+        yield "engagement", engagement
+
+
+def _place(entry: tuple[int, object]) -> int:
+    return entry[0]
+
+
+def _plain(place: int, part: PartName, rule: ScoringRule, group: int) -> Plain:
+    said = Contribution.model_validate({"part": part, "rule": rule.id, "points": rule.points, "because": rule.because})
+    line = f"{part} {rule.id} {rule.points.normalize():f} {rule.because}"
+    return Plain(place, compiled(rule.when), millionths(rule.points), group, said, line)
+
+
+def _counting(place: int, rule: CountedRule, group: int) -> Counting:
+    factors = accumulate(repeat(rule.each_further, rule.times_at_most - 1), mul, initial=Decimal(1))
+    return Counting(
+        place,
+        None if rule.when is None else compiled(rule.when),
+        str(rule.each),
+        tuple(millionths(rule.points * factor) for factor in factors),
+        0 if rule.half_life is None else rule.half_life // _MS,
+        None if rule.within is None else rule.within // _MS,
+        group,
+        rule,
+    )
+
+
+def _steps(grades: Grades, names: str) -> tuple[tuple[int, ...], str]:
+    """From which points on a letter or number is earned, rising, and the names below, between and above them."""
+    said: dict[str, Decimal] = {**grades.letters, **grades.numbers}  # type: ignore[dict-item]
+    known = [(millionths(said[n]), n) for n in names if n in said]
+    return tuple(at for at, _ in known), ("D" if "A" in names else "4") + "".join(n for _, n in known)
+
+
+def _said(counted: Counted) -> tuple[Contribution, ...]:
+    """One entry for what the times are worth, and one for what has faded of it; none if nothing is left."""
+    rule, times = counted.counting.rule, len(counted.times)
+    if not counted.left:
+        return ()
+    whole = _entry("engagement", rule.id, counted.whole, _times(rule.because, times))
+    faded = counted.left - counted.whole
+    if not faded or rule.half_life is None:
+        return (whole,)
+    return (whole, _entry("engagement", rule.id, faded, _faded(rule.because, rule.half_life)))
+
+
+@lru_cache(maxsize=4096)
+def _times(because: Because, times: int) -> Because:
+    return because if times == 1 else sentence(f"{because} ({times} times)")
+
+
+@lru_cache(maxsize=4096)
+def _faded(because: Because, half_life: timedelta) -> Because:
+    return sentence(f"faded since, by half every {say_duration(half_life)}: {because}")
+
+
+def _entry(part: PartName, rule: str, number: int, because: Because) -> Contribution:
+    return Contribution.model_construct(part=part, rule=Slug(rule), points=points(number), because=because)
