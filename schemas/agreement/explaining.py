@@ -97,6 +97,8 @@ def _explain(model: type[BaseModel], item: Any, path: Path, document: Document) 
     def finding(code: str, message: str, remedy: str, example: str = "") -> Finding:
         return Finding("error", code, spell(path), here, message, remedy, example)
 
+    if kind == "extra_forbidden" and " " in key and item.get("input") is None:
+        return finding("unknown_key", f"nobody knows the key {key} here.", "Put a text with a comma in quotes.")
     if kind == "extra_forbidden":
         return finding(
             "unknown_key", f"nobody knows the key {key} here.", *_allowed(key, sorted(_keys(model, item["loc"])))

@@ -93,7 +93,7 @@ def _points(value: Any) -> Any:
     return number
 
 
-RulePoints = Annotated[Decimal, BeforeValidator(_points)]
+RulePoints = Annotated[Decimal, BeforeValidator(_points, json_schema_input_type=float)]
 
 
 def _factor(value: Any) -> Any:
@@ -103,7 +103,7 @@ def _factor(value: Any) -> Any:
     return number
 
 
-Factor = Annotated[Decimal, BeforeValidator(_factor)]
+Factor = Annotated[Decimal, BeforeValidator(_factor, json_schema_input_type=float)]
 """Above 0 and at most 1."""
 
 
