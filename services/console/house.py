@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError
 
 from services.console import first_agreement, processes, roster, workers
 from services.console.broker import Broker, BrokerSettings, BrokerUnavailable, choose_broker
@@ -32,6 +33,7 @@ SERVICES = ("intake", "scoring", "routing", "sla", "recycling", "desk", "alertin
 """As services/runtime/main.py says, and a test compares; importing that would import every library of the services."""
 
 _READY_SECONDS = 120.0
+_COORDINATOR_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 10.0
 STATE_FILE = "up.json"
 SCALE_FILE = "scale.json"
@@ -251,15 +253,35 @@ class House:
 
 
 async def lay_out(settings: Settings) -> None:
-    """Make the topics that are missing. Raises Refused."""
+    """Make the topics that are missing, and have the broker make its own. Raises Refused."""
     try:
         await ensure_topics(settings)
+        await _wake_coordinator(settings)
     except TopicsRefused as refusal:
         raise Refused(str(refusal)) from refusal
     except (KafkaError, OSError, TimeoutError) as fault:
         raise Refused(
             f"the topics could not be made at {settings.bootstrap_servers} ({type(fault).__name__}: {fault}); try again"
         ) from fault
+
+
+async def _wake_coordinator(settings: Settings) -> None:
+    """Ask for the coordinator of a group: a new broker makes its topic of offsets at the first such question.
+
+    It takes a moment, in which every service would be turned away and wait longer and longer before it asked again.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        async with asyncio.timeout(_COORDINATOR_SECONDS):
+            while True:
+                try:
+                    await admin.find_coordinator(settings.group("console"))
+                    return
+                except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+                    await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
 
 
 def names_of(service: str, number: int) -> list[str]:
