@@ -58,8 +58,9 @@ class Connection:
         """Server-sent events: (event name, data). Ends when the server closes."""
         self._writer.write(f"GET {path} HTTP/1.1\r\n{self._head}Accept: text/event-stream\r\n\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
-        if b" 200 " not in head.split(b"\r\n", 1)[0]:
-            raise RuntimeError(f"{path} answered {head.split(b'\r\n', 1)[0].decode()}")
+        status = head.partition(b"\r\n")[0].decode()
+        if " 200 " not in status:
+            raise RuntimeError(f"{path} answered {status}")
         buffer = b""
         async for chunk in self._chunks():
             buffer = (buffer + chunk).replace(b"\r\n", b"\n")

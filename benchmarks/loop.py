@@ -98,12 +98,17 @@ async def measure(seconds: float = 30.0, rate: float = 50.0, burst_rate: float =
             await house.stop()
 
 
-def _cpu(house: House) -> float:
-    total = 0
+def _cpu_by_process(house: House) -> dict[str, float]:
+    """CPU seconds that each process has used since it was started."""
+    used = {}
     for p in processes.living(house.data / "run"):
         fields = Path(f"/proc/{p.pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
+        used[p.name] = (int(fields[11]) + int(fields[12])) / _TICKS
+    return used
+
+
+def _cpu(house: House) -> float:
+    return sum(_cpu_by_process(house).values())
 
 
 async def _idle(house: House, seconds: float = 20.0) -> Figure:
@@ -176,7 +181,7 @@ async def _actions(house: House, watch: Watch, rate: float) -> list[Figure]:
 async def _throughput(house: House, watch: Watch, rate: float, seconds: float) -> list[Figure]:
     """Offered `rate` for `seconds`: what comes out at the inboxes a second, and how long the tail takes afterwards."""
     began = time.perf_counter()
-    cpu = _cpu(house)
+    before = _cpu_by_process(house)
     sent = await _send(house, 1_000_000, int(rate * seconds), rate, 64)
     last_202 = max(sent.values())
     await watch.until(lambda: sent.keys() <= watch.inbox.keys(), 120)
@@ -184,6 +189,9 @@ async def _throughput(house: House, watch: Watch, rate: float, seconds: float) -
     return [
         Figure(f"leads a second through the whole loop, offered {rate:.0f}/s", len(arrived) / (max(arrived) - began), "leads/s", ">= 500"),
         Figure("tail after the last 202", max(arrived) - last_202, "s"),
-        Figure("CPU of everything per lead", 1000 * (_cpu(house) - cpu) / len(sent), "ms"),
+        *[
+            Figure(f"CPU per lead, {name}", 1000 * (used - before.get(name, 0.0)) / len(sent), "ms")
+            for name, used in sorted(_cpu_by_process(house).items())
+        ],
         Figure("leads that reached an inbox", 100 * len(arrived) / len(sent), "%", "100"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 _NOT_A_PHONE_NUMBER = re.compile(
     r"""
@@ -18,6 +19,7 @@ _DIGITS = re.compile(r"\+?[(]?\d(?:(?:[ ./-]|[ ]?[(]|[)][ ]?|[)]?[ ]?[/-][ ]?)?\
 _AREA_AND_NUMBER = re.compile(r"[(]?\d{3}[)]?[ ./-]{1,2}\d{3}[ .-]\d{4}")
 
 
+@lru_cache(maxsize=16_384)
 def spells_phone_number(text: str) -> bool:
     """Whether `text` holds digits written as telephone numbers are: +49 170 1234567, 0170/1234567, (212) 555-1234.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from schemas.events.alerting import AlertRequested
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
@@ -18,6 +20,7 @@ LEAD = Processor(
     decide=by_lead.decide,
     listens=frozenset({ClockWarned, ClockBreached, LeadQueued}),
     follows_life=True,
+    gather=timedelta(milliseconds=50),
 )
 
 RECIPIENT = Processor(

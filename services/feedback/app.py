@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -54,7 +55,7 @@ def add_doors(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> Non
 
 def ledger_of(settings: Settings, running: Running) -> ProjectionRunner:
     """The runner of the ledger: the same for the background and the doors."""
-    return running.projection(Ledger(settings.dead_letter_key))
+    return running.projection(Ledger(settings.dead_letter_key), gather=timedelta(milliseconds=20))
 
 
 def ledger(settings: Settings, running: Running) -> AbstractAsyncContextManager[ProjectionRunner]:

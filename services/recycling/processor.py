@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from schemas.events.intake import EngagementObserved
 from schemas.events.runtime import TimerDue
 from schemas.ids import ProcessorName
@@ -18,4 +20,5 @@ RECYCLING = Processor(
     listens=frozenset({EngagementObserved, TimerDue}),
     follows_life=True,
     due=due,
+    gather=timedelta(milliseconds=50),
 )

@@ -102,6 +102,7 @@ class GroupCommit:
         self._plan, self._agreements, self._health, self._fence, self._stores = plan, agreements, health, fence, stores
         self.topic = plan.log_topic
         self.committable: dict[int, int] = {}
+        self.gather_seconds = plan.processor.gather.total_seconds()
         self.generation = -1
         self._processor = plan.processor
         self._wanted = frozenset(name.encode() for name in interesting(plan.processor))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import structlog
@@ -23,7 +24,7 @@ from services.runtime.appending import Appender
 from services.runtime.health import Health
 from services.runtime.hosting import host
 from services.runtime.http import create_app, serve
-from services.runtime.projection import Projection, ProjectionRunner
+from services.runtime.projection import GATHER, Projection, ProjectionRunner
 from services.runtime.protocol import Processor
 from services.runtime.settings import Settings, SettingsRefused
 from services.runtime.topics import TopicsRefused, incarnations
@@ -51,10 +52,10 @@ class Running:
         """Topic name -> which making of the topic this is."""
         self._projections: dict[str, ProjectionRunner] = {}
 
-    def projection(self, projection: Projection) -> ProjectionRunner:
+    def projection(self, projection: Projection, *, gather: timedelta = GATHER) -> ProjectionRunner:
         """The runner of the projection, the same at every call: the background enters it, the doors read from it."""
         if projection.name not in self._projections:
-            self._projections[projection.name] = ProjectionRunner(projection, self)
+            self._projections[projection.name] = ProjectionRunner(projection, self, gather=gather)
         return self._projections[projection.name]
 
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -180,10 +181,15 @@ class _Stream:
         self.wake.set()
 
 
+GATHER = timedelta(milliseconds=4)
+"""How long records gather after a transaction where nobody says otherwise."""
+
+
 class ProjectionRunner:
     """Runs one projection while it is entered; answers how far it is, and reads from its database."""
 
-    def __init__(self, projection: Projection, running: Surroundings) -> None:
+    def __init__(self, projection: Projection, running: Surroundings, *, gather: timedelta = GATHER) -> None:
+        """gather: how long records may gather after a transaction; under load fewer and larger ones cost less."""
         self.projection = projection
         self._settings, self._health = running.settings, running.health
         self._by_name = {t.name: t for t in projection.topics}
@@ -200,6 +206,7 @@ class ProjectionRunner:
         self._caught_up = asyncio.Event()
         self._share = Share(self._settings.dead_letter_share)
         self._part = f"projection {projection.name}"
+        self._gather_seconds = gather.total_seconds()
         self._herald = Herald(self._settings, running.service)
         self._follower: Follower | None = None
         self._following = asyncio.Event()
@@ -357,6 +364,7 @@ class ProjectionRunner:
                 if records:
                     async with self._committing:
                         await self._commit(records)
+                    await asyncio.sleep(self._gather_seconds)
                 else:
                     self._moved(await follower.positions())
 

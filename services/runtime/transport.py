@@ -29,6 +29,7 @@ from faust.types import TP
 from mode import Service
 from mode.utils.futures import maybe_async
 
+from services.runtime.cancellation import answered
 from services.runtime.fencing import Fence
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,9 @@ class Delivery(Protocol):
     """The one input, by its name on the cluster."""
     committable: dict[int, int]
     """Partition -> next offset of which everything before is done and durable."""
+
+    gather_seconds: float
+    """How long records may gather after a delivery before more are asked for."""
 
     def put(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
         """Records in their order; returns at once."""
@@ -126,8 +130,8 @@ class Thread(driver.AIOKafkaConsumerThread):
         """Commit; False where it could not be done: that only makes the next start read more, and skip it."""
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self.kafka.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
-        except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError) as error:
+                await answered(self.kafka.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()}))
+        except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError, OSError) as error:
             log.warning("position_not_committed", because=type(error).__name__)
             return False
         return True
@@ -186,8 +190,8 @@ class Consumer(driver.Consumer):
         for tp in inputs:
             offset = max(begins[tp], committed[tp] or 0, self.delivery.seek_position(tp.partition))
             kafka.seek(tp, offset)
-            self._expected[tp.partition] = self._committed[tp.partition] = offset
-            self.delivery.committable[tp.partition] = offset
+            self._expected[tp.partition] = self.delivery.committable[tp.partition] = offset
+            self._committed[tp.partition] = committed[tp] or 0  # where we know better, others shall see it, too
 
     def resume_inputs(self) -> None:
         """Begin to fetch."""
@@ -206,16 +210,25 @@ class Consumer(driver.Consumer):
                     await asyncio.sleep(0.05)  # another worker has them all; an assignment announces itself nowhere else
                     continue
                 seeks = self._seeks
-                fetched = await self._thread.getmany(active, 1.0)
+                fetched = await self._fetched(active)
                 for tp, records in fetched.items():
                     self._hand_over(tp, records, moved=seeks != self._seeks)
                 await self.delivery.room()
+                if fetched:
+                    await asyncio.sleep(self.delivery.gather_seconds)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
+
+    async def _fetched(self, active: set[TopicPartition]) -> Mapping[TopicPartition, list[ConsumerRecord]]:
+        try:
+            fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await answered(self._thread.getmany(active, 1.0))
+        except ConnectionAbortedError:
+            return {}
+        return fetched
 
     def _hand_over(self, tp: TopicPartition, records: list[ConsumerRecord], *, moved: bool) -> None:
         partition = tp.partition

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from schemas.events.runtime import TimerDue
 from schemas.ids import ProcessorName
 from schemas.topics import LEADS
@@ -18,4 +20,5 @@ SLA = Processor(
     follows_life=True,
     due=due,
     touched_by_agreement=touched_by_agreement,
+    gather=timedelta(milliseconds=30),
 )
