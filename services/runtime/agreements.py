@@ -22,7 +22,9 @@ from schemas.agreement import Agreement, AgreementRefused, load
 from schemas.events.console import AgreementPublished
 from schemas.topics import AGREEMENTS
 from schemas.wire import Envelope, UndecodableRecord, decode
+from services.runtime.cancellation import answered
 from services.runtime.health import Health
+from services.runtime.leaving import die, what_failed
 from services.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,8 @@ NOTICE = timedelta(seconds=10)
 
 THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
 _PART = "agreements"
+_FIRST_RETRY_SECONDS = 0.1
+_LAST_RETRY_SECONDS = 5.0
 
 
 class NoAgreement(LookupError):
@@ -147,6 +151,7 @@ class AgreementReader:
     async def running(self) -> AsyncIterator[AgreementReader]:
         """Read for as long as the block lasts."""
         task = asyncio.create_task(self._run(), name="agreements")
+        task.add_done_callback(_end_the_process_if_it_failed)
         try:
             yield self
         finally:
@@ -154,23 +159,25 @@ class AgreementReader:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
-        backoff = 0.1
-        position = 0
+        backoff = _FIRST_RETRY_SECONDS
         while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest", request_timeout_ms=10_000
-            )
             try:
-                await consumer.start()
-                backoff = 0.1
-                await self._read(consumer, position)
+                await answered(self._read_over_one_connection())
             except (KafkaError, OSError, TimeoutError) as error:
                 self._health.say(_PART, ok=False, because=f"the broker does not answer: {type(error).__name__}")
+                backoff = _FIRST_RETRY_SECONDS if self.is_fresh else min(backoff * 2, _LAST_RETRY_SECONDS)
                 await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, 5.0)
-            finally:
-                position = self._position
-                await consumer.stop()
+
+    async def _read_over_one_connection(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest",
+            request_timeout_ms=10_000,
+        )  # fmt: skip
+        try:
+            await consumer.start()
+            await self._read(consumer, self._position)
+        finally:
+            await consumer.stop()
 
     _position = 0
 
@@ -217,3 +224,9 @@ class AgreementReader:
             self._health.say(_PART, ok=False, because="no agreement is published: `leadloop up` publishes the first")
         async with self._changed:
             self._changed.notify_all()
+
+
+def _end_the_process_if_it_failed(task: asyncio.Task[None]) -> None:
+    """Without a reader every processor would wait for ever, and nothing would say why."""
+    if not task.cancelled() and task.exception() is not None:
+        die("the reader of agreements failed", **what_failed(task.exception()))

@@ -16,6 +16,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from services.runtime import metrics
+from services.runtime.cancellation import answered
 from services.runtime.leaving import die, what_failed
 from services.runtime.protocol import Processor
 from services.runtime.sending import Outgoing, Sender
@@ -92,8 +93,8 @@ class Announcer:
             return True
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                ends = await self._ends(new)
-        except (KafkaError, TimeoutError):
+                ends = await answered(self._ends(new))
+        except (KafkaError, TimeoutError, OSError):
             return False
         self._targets.update({p: (version, ends[p]) for p in new})
         return True

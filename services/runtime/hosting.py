@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 
 from services.runtime import changelog, metrics
 from services.runtime.announcing import Announcer
+from services.runtime.cancellation import answered
 from services.runtime.fencing import Fence
 from services.runtime.group_commit import FreshAgreements, GroupCommit
 from services.runtime.health import Health
@@ -143,10 +144,11 @@ class Hosted:
                 tasks.create_task(app.start(), name=f"{self.name} faust")
                 tasks.create_task(self._crashed(app), name=f"{self.name} crash")
                 await self._until_writable(app)
-                for work in (self.delivery.run, self.timers.run, self.tail.run, self._observe):
-                    tasks.create_task(work(), name=f"{self.name} {work.__qualname__}")
+                works = [self.delivery.run, self.timers.run, self.tail.run, self._observe]
                 if "touched_by_agreement" not in defaulted(self.plan.processor):
-                    tasks.create_task(self._announcer.run(), name=f"{self.name} announcer")
+                    works.append(self._announcer.run)
+                for work in works:
+                    tasks.create_task(answered(work()), name=f"{self.name} {work.__qualname__}")
         except asyncio.CancelledError:
             raise
         except BaseException as error:

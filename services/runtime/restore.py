@@ -26,6 +26,7 @@ from faust.tables.table import Table
 from mode import Service
 
 from services.runtime import changelog
+from services.runtime.cancellation import answered
 from services.runtime.store import Codec, Store
 from services.runtime.transport import FAUST_LOGGER
 
@@ -164,13 +165,13 @@ class Recovery(faust_recovery.Recovery):
 
         async def restore() -> None:
             nonlocal read
-            read = await app.hosted.restore(partitions)
+            read = await answered(app.hosted.restore(partitions))
 
         await self._wait(restore())
         await app.on_rebalance_complete.send()
         self._set_recovery_ended()
         if partitions:
-            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+            await self._wait(answered(consumer.perform_seek()), timeout=app.conf.broker_request_timeout)
         if app.consumer_generation_id != generation:
             return
         self.completed.set()

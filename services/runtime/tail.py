@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 from aiokafka.errors import KafkaError
 
+from services.runtime.cancellation import answered
 from services.runtime.restore import ChangelogReader
 from services.runtime.store import Store
 
@@ -69,7 +70,7 @@ class Tail:
                 pass
             self._foreign.clear()
             try:
-                await self._look()
+                await answered(self._look())
             except (KafkaError, TimeoutError, OSError) as error:
                 log.warning("changelog_tail_not_read", because=type(error).__name__)
 
