@@ -303,7 +303,7 @@ class Agreement:
 
     def judge(self, facts: Facts) -> Judged:
         """The verdict of the definition, with its sentence, for facts that know their score."""
-        missed: list[str] = []
+        missed: dict[str, None] = {}
         for rule in self.terms.definition:
             if rule.when is None:
                 because = f"{rule.because} ({'; '.join(missed)})" if missed else rule.because
@@ -311,7 +311,7 @@ class Agreement:
             held = rule.when.held(facts)
             if held.holds:
                 return Judged(rule.verdict, rule.id, sentence(f"{rule.because} ({held.because})"))
-            missed.append(held.because)
+            missed[held.because] = None
         raise ValueError("the definition has no last rule without a condition")
 
     @cached_property

@@ -1,0 +1,113 @@
+"""`leadloop score`: the score of a lead off line, taken apart, by an agreement that is a file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from schemas.agreement import Agreement, AgreementRefused, load
+from schemas.agreement.qualifying import Explained, explain
+from services.console.lead_file import known_at, read_lead_file
+from services.console.options import AsJson
+from services.console.terminal import Refused, out, say_json
+
+_LEAD = 'The lead (JSON): {"attributes": {…}, "country", "source", "engagements": [{"kind", "at"}], "submitted_at"}.'
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(score)
+
+
+def score(
+    agreement: Annotated[Path, typer.Option(help="The agreement (YAML).")],
+    lead: Annotated[Path, typer.Option(help=_LEAD)],
+    at: Annotated[str | None, typer.Option(help="An instant such as 2026-03-01T09:00:00Z; now otherwise.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a lead off line: the number, its parts, the verdict with its rule, and what would make it qualified."""
+    rules = _agreement_in(agreement)
+    asked = instant(at) if at is not None else datetime.now(UTC)
+    explained = explain(rules, known_at(read_lead_file(lead), rules, asked), asked)
+    if as_json:
+        say_json(as_document(explained))
+    else:
+        for line in told(as_document(explained)):
+            out().print(line, markup=False)
+
+
+def _agreement_in(file: Path) -> Agreement:
+    try:
+        return load(file.read_text(encoding="utf-8"), 1)
+    except OSError as error:
+        raise Refused(f"{file} cannot be read ({error.strerror}): name an agreement file") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{file} is no UTF-8 text: name an agreement file") from error
+    except AgreementRefused as refused:
+        first = next(f for f in refused.findings if f.severity == "error")
+        raise Refused(f"{file} is refused: {first} For all findings: leadloop agreement check {file}") from refused
+
+
+def instant(text: str) -> datetime:
+    """An instant with its time zone, in UTC. Raises Refused."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"{text!r} is no instant: write it as 2026-03-01T09:00:00Z") from None
+    if at.tzinfo is None:
+        raise Refused(f"{text!r} names no time zone: end it with Z or +01:00, such as {at.isoformat()}Z")
+    return at.astimezone(UTC)
+
+
+def as_document(explained: Explained) -> dict[str, Any]:
+    """A score taken apart, as JSON says it. Points are decimal strings."""
+    return {
+        "score": f"{explained.score:f}",
+        "fit": f"{explained.fit:f}",
+        "engagement": f"{explained.engagement:f}",
+        "grade": explained.grade,
+        "verdict": explained.verdict.value,
+        "stage": explained.stage,
+        "rule": explained.rule,
+        "because": explained.because,
+        "at": _iso(explained.at),
+        "contributions": [
+            {"part": c.part, "rule": c.rule, "points": f"{c.points:f}", "because": c.because}
+            for c in explained.contributions
+        ],
+        "to_qualify": [
+            {
+                "say": way.says,
+                "changes": list(way.changes),
+                "score": f"{way.score:f}",
+                "grade": way.grade,
+                "rule": way.rule,
+            }
+            for way in explained.to_qualify
+        ],
+        "changes_at": None if explained.changes_at is None else _iso(explained.changes_at),
+    }
+
+
+def told(document: dict[str, Any]) -> list[str]:
+    """The same in sentences."""
+    stage = f", stage {document['stage']}" if document["stage"] else ""
+    lines = [
+        f"{document['score']} points: fit {document['fit']}, engagement {document['engagement']}, "
+        f"grade {document['grade']}{stage}",
+        f"{document['verdict']} by the rule {document['rule']}: {document['because']}",
+    ]
+    lines += [f"{c['points']:>12}  {c['part']}: {c['because']}" for c in document["contributions"]]
+    if document["to_qualify"]:
+        lines.append("it would be qualified with")
+        lines += [f"    {way['say']}: {way['score']} points, grade {way['grade']}" for way in document["to_qualify"]]
+    if document["changes_at"]:
+        lines.append(f"without any event it changes at {document['changes_at']}")
+    return lines
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
