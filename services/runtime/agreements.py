@@ -24,7 +24,8 @@ from schemas.topics import AGREEMENTS
 from schemas.wire import Envelope, UndecodableRecord, decode
 from services.runtime.cancellation import answered
 from services.runtime.health import Health
-from services.runtime.leaving import die, what_failed
+from services.runtime.leaving import die
+from services.runtime.letting_go import let_go
 from services.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -177,7 +178,7 @@ class AgreementReader:
             await consumer.start()
             await self._read(consumer, self._position)
         finally:
-            await consumer.stop()
+            await let_go(consumer)
 
     _position = 0
 
@@ -229,4 +230,4 @@ class AgreementReader:
 def _end_the_process_if_it_failed(task: asyncio.Task[None]) -> None:
     """Without a reader every processor would wait for ever, and nothing would say why."""
     if not task.cancelled() and task.exception() is not None:
-        die("the reader of agreements failed", **what_failed(task.exception()))
+        die("the reader of agreements failed", task.exception())

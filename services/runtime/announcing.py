@@ -1,7 +1,7 @@
-"""A new agreement is a timer, too: as it comes into force, every key that it may touch gets a TimerDue with its version.
+"""A new agreement is a timer, too: as it comes into force, every key that it may touch gets a TimerDue.
 
-At a limited rate, so that the day's work goes on, and only when everything that was appended before has been worked, for
-such a record may yet begin what the new agreement touches. Of which version all keys have been told is in the
+At a limited rate, so that the day's work goes on, and only when everything that was appended before has been worked,
+for such a record may yet begin what the new agreement touches. Of which version all keys have been told is in the
 partition's own record, so a process that dies on the way leaves it to the next one to tell them again.
 """
 
@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from services.runtime import metrics
 from services.runtime.cancellation import answered
-from services.runtime.leaving import die, what_failed
+from services.runtime.leaving import die
 from services.runtime.protocol import Processor
 from services.runtime.sending import Outgoing, Sender
 from services.runtime.step import Agreements
@@ -68,7 +68,7 @@ class Announcer:
             except LookupError:
                 continue  # nothing is published yet
             except Exception as error:  # noqa: BLE001 -- a write failed: what follows must not be written
-                die("a new agreement's TimerDue was not appended", processor=self._processor.name, **what_failed(error))
+                die("a new agreement's TimerDue was not appended", error, processor=self._processor.name)
 
     async def _announce(self) -> None:
         now = datetime.now(UTC)
@@ -87,7 +87,7 @@ class Announcer:
             self._told(partition)
 
     async def _aim(self, version: int, untold: Mapping[int, Store]) -> bool:
-        """Note how far each partition must be worked before its keys are told. False if the broker does not answer now."""
+        """Note how far each partition must be worked before its keys are told. False: the broker does not answer."""
         new = [p for p in untold if self._targets.get(p, (None, 0))[0] != version]
         if not new:
             return True

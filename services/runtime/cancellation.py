@@ -1,8 +1,8 @@
 """Telling apart who cancelled: we ourselves, or aiokafka, which lets the CancelledError of its own futures out.
 
-When a connection ends under a request, aiokafka 0.14 cancels what waits for the answer (aiokafka/conn.py `close`), and the
-caller's await raises CancelledError although nobody cancelled the caller. Taken for a cancellation, it ends a task in
-silence, and everything that relies on the task waits for ever.
+With a broker away, aiokafka 0.14 awaits tasks that it has just cancelled (consumer/fetcher.py `Fetcher.close`) and
+cancels what waits for an answer (conn.py `close`): the caller's await raises CancelledError although nobody cancelled
+the caller. Taken for a cancellation, it ends a task in silence, and everything that relies on the task waits for ever.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def answered(request: Awaitable[T]) -> T:
-    """Await what talks to a broker. Raises ConnectionAbortedError where the library cancelled it and nobody else did."""
+    """Await what talks to a broker. Raises ConnectionAbortedError where the library cancelled it, and nobody else."""
     try:
         return await request
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What a state record looks like in a changelog: `{generation, position, state}` under the key, or under the key and a part's name.
+"""What a state record looks like in a changelog: an envelope `{generation, position, state}`.
 
     key                          head: the runtime's memory of the key and the service's state
     key \\0 kind \\0 name          one part; `{generation, position, gone}` once it is removed, a tombstone later

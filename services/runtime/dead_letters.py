@@ -1,6 +1,7 @@
-"""A fault of the data: the record is kept whole and encrypted, the rest goes on; too large a share of them stops the processor.
+"""A fault of the data: the record is kept whole and encrypted, and the rest goes on; too large a share stops all.
 
-Stands in for Faust's agents (faust/agents/agent.py, `_on_agent_error`), where an exception acknowledges the event and loses it.
+Stands in for Faust's agents (faust/agents/agent.py, `_on_agent_error`), where an exception acknowledges the event and
+loses it.
 """
 
 from __future__ import annotations
@@ -86,10 +87,14 @@ def open_sealed(sealed: bytes, key: bytes) -> Letter:
     try:
         return msgspec.msgpack.decode(zlib.decompress(_fernet(key).decrypt(sealed)), type=Letter)
     except (InvalidToken, zlib.error, msgspec.DecodeError) as error:
-        raise NotThisInstallation("this dead letter was sealed with another installation's secret, or it is damaged") from error
+        raise NotThisInstallation(
+            "this dead letter was sealed with another installation's secret, or it is damaged"
+        ) from error
 
 
-def dead_lettered(processor: ProcessorName, letter: Letter, event_type: str | None, error: Exception, key: bytes) -> DeadLettered:
+def dead_lettered(
+    processor: ProcessorName, letter: Letter, event_type: str | None, error: Exception, key: bytes
+) -> DeadLettered:
     """The event about a letter. Only the error's class stands open: its text may quote the record."""
     return DeadLettered(
         processor=processor,
@@ -105,8 +110,8 @@ def dead_lettered(processor: ProcessorName, letter: Letter, event_type: str | No
 def replay(letter: Letter, dead_letter_id: EventId, processor: str) -> tuple[bytes | None, bytes | None, Headers]:
     """(key, value, headers) of the record, to be appended anew to `letter.topic`, partition `letter.partition`.
 
-    It is for the one processor that could not process it, and counts at its new place and time: it keeps its id and loses
-    its cause's position.
+    It is for the one processor that could not process it, and counts at its new place and time: it keeps its id and
+    loses its cause's position.
     """
     dropped = {"ce_cause", "ce_for", "ce_replayof", "ce_replayeffect"}
     headers: Headers = [(n, v) for n, v in letter.headers if n not in dropped]

@@ -1,7 +1,7 @@
-"""Self-fencing: who has had no successful heartbeat within the session time is not the owner any more, and must not write.
+"""Self-fencing: who has had no successful heartbeat within the session time may be no owner, and must not write.
 
-Stands in for nothing: aiokafka 0.14 (consumer/group_coordinator.py, `_heartbeat_routine`) logs "session expired" and goes
-on. This only makes two owners at a time rarer; what makes them harmless is that both say the same bytes (restore.py).
+Stands in for nothing: aiokafka 0.14 (consumer/group_coordinator.py, `_heartbeat_routine`) logs "session expired" and
+goes on. This only makes two owners at a time rarer; what makes them harmless is that both say the same (restore.py).
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ class Fence:
         """Called before anything is written. Ends the process if somebody else may own its partitions by now."""
         silent = _now() - self._alive_at
         if silent > self._session_seconds:
-            die("no heartbeat was answered within the session time: somebody else may own our partitions", seconds=round(silent, 1))
+            die(
+                "no heartbeat was answered within the session time: somebody else may own our partitions",
+                seconds=round(silent, 1),
+            )
 
     def watch(self, coordinator: Any) -> None:
-        """Note every successful heartbeat of an aiokafka GroupCoordinator (it offers no listener, so its method is wrapped)."""
+        """Note each successful heartbeat of an aiokafka GroupCoordinator. It has no listener: its method is wrapped."""
         heartbeat = coordinator._do_heartbeat
 
         async def watched() -> bool:

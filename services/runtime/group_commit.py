@@ -1,8 +1,8 @@
 """Group commit: decide, then outputs, then state, then visible, then the position; one group in flight at a time.
 
-"The state knows the event" implies "its outputs are durable"; committed <= committable <= acknowledged. So whatever dies
-whenever, the next owner reads again what is not committed, skips what the state knows, and says the rest as it was said.
-Any failure to send ends the process: nothing was made visible, and the next start does it again.
+"The state knows the event" implies "its outputs are durable"; committed <= committable <= acknowledged. So whatever
+dies whenever, the next owner reads again what is not committed, skips what the state knows, and says the rest as it was
+said. Any failure to send ends the process: nothing was made visible, and the next start does it again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -27,10 +26,10 @@ from services.runtime import changelog, metrics
 from services.runtime.changelog import PARTITION_KEY
 from services.runtime.dead_letters import Share, dead_lettered, letter_of
 from services.runtime.fencing import Fence
+from services.runtime.groups import Group, States, Touched
 from services.runtime.health import Health
-from services.runtime.leaving import NEEDS_A_PERSON, die, what_failed
+from services.runtime.leaving import NEEDS_A_PERSON, die
 from services.runtime.plan import Plan
-from services.runtime.protocol import Parts
 from services.runtime.sending import NO_HEADERS, Outgoing, Sender
 from services.runtime.step import Agreements, DecideFailed, KeyRecord, Said, concerns, interesting, step
 from services.runtime.store import StateUnreadable, Store
@@ -55,50 +54,12 @@ class FreshAgreements(Agreements, Protocol):
     async def fresh(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Touched:
-    """One key that the group touched."""
-
-    after: KeyRecord[Any]
-    parts: Parts
-
-
-@dataclass(slots=True)
-class Group:
-    """What one group does, before any of it is durable or visible."""
-
-    said: dict[tuple[str, int], list[Outgoing]] = field(default_factory=dict)
-    touched: dict[int, dict[bytes, Touched]] = field(default_factory=dict)
-    positions: dict[int, int] = field(default_factory=dict)
-    timers: list[tuple[int, bytes, int]] = field(default_factory=list)
-    """(partition, key, append time in ms) of TimerDue records that were read back."""
-    types: dict[str, int] = field(default_factory=dict)
-    worked: int = 0
-    repeated: int = 0
-    dead: int = 0
-
-    def say(self, topic: str, partition: int, record: Outgoing) -> None:
-        """One more record to be appended."""
-        self.said.setdefault((topic, partition), []).append(record)
-
-
-@dataclass(slots=True)
-class States:
-    """What one group writes into one changelog partition."""
-
-    bundles: list[list[Outgoing]] = field(default_factory=list)
-    """What is appended whole: the records of one key."""
-    written: set[bytes] = field(default_factory=set)
-    anew: list[bytes] = field(default_factory=list)
-    buried: list[bytes] = field(default_factory=list)
-    memory: int | None = None
-    """The position in the partition's own record, if it is among them."""
-
-
 class GroupCommit:
     """Works one processor's records."""
 
-    def __init__(self, plan: Plan, agreements: FreshAgreements, health: Health, fence: Fence, stores: dict[int, Store]) -> None:
+    def __init__(
+        self, plan: Plan, agreements: FreshAgreements, health: Health, fence: Fence, stores: dict[int, Store]
+    ) -> None:
         self._plan, self._agreements, self._health, self._fence, self._stores = plan, agreements, health, fence, stores
         self.topic = plan.log_topic
         self.committable: dict[int, int] = {}
@@ -108,7 +69,9 @@ class GroupCommit:
         self._wanted = frozenset(name.encode() for name in interesting(plan.processor))
         self._for = plan.processor.name.encode()
         self._hears_timers = TimerDue in plan.processor.listens
-        self._topics = {topic: (plan.settings.topic(topic), plan.settings.partitions_of(topic)) for topic in topics.TOPICS}
+        self._topics = {
+            topic: (plan.settings.topic(topic), plan.settings.partitions_of(topic)) for topic in topics.TOPICS
+        }
         self._pen: Sender
         self._timers_of_ours: Timers
         self._tail_of_ours: Tail
@@ -209,11 +172,13 @@ class GroupCommit:
             raise
         except StateUnreadable as error:
             die(str(error), code=NEEDS_A_PERSON, processor=self._processor.name)
-        except BaseException as error:
-            die("a group could not be committed", processor=self._processor.name, **what_failed(error))
+        except BaseException as error:  # noqa: BLE001 -- whatever it is: nothing was made visible, start again
+            die("a group could not be committed", error, processor=self._processor.name)
 
     def _has_to_write(self) -> bool:
-        return self.serving and bool(self._memory_due or any(store.stale and store.overwritten() for store in self._stores.values()))
+        return self.serving and bool(
+            self._memory_due or any(store.stale and store.overwritten() for store in self._stores.values())
+        )
 
     # -- one group -----------------------------------------------------------------------------------------------------
 
@@ -264,6 +229,7 @@ class GroupCommit:
 
     def _work(self, group: Group, store: Store, touched: dict[bytes, Touched], r: ConsumerRecord) -> None:
         key: bytes = r.key
+        before: KeyRecord[Any] | None
         was = touched.get(key)
         if was is not None:
             before, parts = was.after, was.parts
@@ -274,7 +240,15 @@ class GroupCommit:
             before = store.codec.head(held) if held is not None else None
             parts = store.parts_of(key)
         plan = self._plan
-        record = Record(plan.log_name, r.partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC), key, r.value, r.headers)
+        record = Record(
+            plan.log_name,
+            r.partition,
+            r.offset,
+            datetime.fromtimestamp(r.timestamp / 1000, UTC),
+            key,
+            r.value,
+            r.headers,
+        )
         group.worked += 1
         try:
             if not changelog.usable_key(key):
@@ -341,9 +315,9 @@ class GroupCommit:
         """Before anything of the group is written: a bad deploy must not bury a day's work."""
         if self._share.exceeded:
             because = (
-                f"{self._share.dead} of the last {self._share.seen} records could not be processed, more than the share of "
-                f"{self._plan.settings.dead_letter_share:.0%} that is tolerated: see `leadloop dead-letters list`, mend the rules or the "
-                "deployment, and start the service again"
+                f"{self._share.dead} of the last {self._share.seen} records could not be processed, and "
+                f"{self._plan.settings.dead_letter_share:.0%} are tolerated: see `leadloop dead-letters list`, "
+                "mend the rules or the deployment, and start the service again"
             )
             self._health.say(self._processor.name, ok=False, because=because)
             die(because, code=NEEDS_A_PERSON, processor=self._processor.name)
@@ -361,7 +335,11 @@ class GroupCommit:
             position = touched.after.position
             bundle: list[Outgoing] = [(key, changelog.pack(generation, position, touched.after), NO_HEADERS)]
             for (kind, name), part in touched.parts.changes.items() if touched.parts.changed else ():
-                value = changelog.pack_gone(generation, position) if part is None else changelog.pack(generation, position, part)
+                value = (
+                    changelog.pack_gone(generation, position)
+                    if part is None
+                    else changelog.pack(generation, position, part)
+                )
                 bundle.append((changelog.part_key(key, kind, name), value, NO_HEADERS))
             states.bundles.append(bundle)
             states.written.update(k for k, _, _ in bundle)
@@ -381,13 +359,15 @@ class GroupCommit:
             states.anew.append(key)
 
     def _write_memory(self, states: States, store: Store, partition: int, group: Group) -> None:
-        """The partition's own record, with a group that writes anyway but not more than once a second; and tombstones."""
+        """The partition's own record, with a group that writes anyway but at most once a second; and tombstones."""
         now = time.monotonic()
         due = partition in self._memory_due
         if not due and (not states.bundles or now - self._memory_at.get(partition, 0.0) < MEMORY_EVERY_SECONDS):
             return
         states.memory = max(store.position, self.committable.get(partition, 0), group.positions.get(partition, 0))
-        states.bundles.append([(PARTITION_KEY, changelog.pack(self.generation, states.memory, store.memory), NO_HEADERS)])
+        states.bundles.append(
+            [(PARTITION_KEY, changelog.pack(self.generation, states.memory, store.memory), NO_HEADERS)]
+        )
         states.written.add(PARTITION_KEY)
         before_ms = int(time.time() * 1000) - int(changelog.COMPACTION_LAG.total_seconds() * 1000)
         for key in store.buried(before_ms, REWRITTEN_AT_ONCE):
@@ -399,7 +379,9 @@ class GroupCommit:
 
     async def _send_states(self, states: dict[int, States]) -> None:
         self._fence.check()
-        appended = await asyncio.gather(*[self._pen.send_bundles(self._plan.changelog, p, s.bundles) for p, s in states.items()])
+        appended = await asyncio.gather(
+            *[self._pen.send_bundles(self._plan.changelog, p, s.bundles) for p, s in states.items()]
+        )
         for (partition, written), batches in zip(states.items(), appended, strict=True):
             self._tail_of_ours.appended(partition, batches)
             store = self._stores[partition]

@@ -1,7 +1,8 @@
 """Hosting one processor: a Faust application of its own, whose transport, recovery and work are ours.
 
-What Faust does here: settings, membership of the group and co-partitioned assignment of input and changelog, the declaration
-of both, the life cycle of services. Read anew when a pinned version changes (tests/architecture/test_pins.py):
+What Faust does here: settings, membership of the group and co-partitioned assignment of input and changelog, the
+declaration of both, the life cycle of services. Read anew when a pinned version changes
+(tests/architecture/test_pins.py):
 - `_HostingApp` uses the extension points `_new_transport`, `_new_producer_transport` and the `TableManager` setting of
   faust/app/base.py; two applications live in one process and one loop when a service has two processors.
 - Not the stock Worker (faust/worker.py): main.py owns the process, its signals and its end.
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import faust
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
@@ -27,7 +28,7 @@ from services.runtime.cancellation import answered
 from services.runtime.fencing import Fence
 from services.runtime.group_commit import FreshAgreements, GroupCommit
 from services.runtime.health import Health
-from services.runtime.leaving import die, what_failed
+from services.runtime.leaving import die
 from services.runtime.plan import Plan
 from services.runtime.protocol import Processor
 from services.runtime.restore import Changelog, ChangelogReader, Tables
@@ -91,6 +92,8 @@ class _HostingApp(faust.App):
 
     logger = FAUST_LOGGER
     hosted: Hosted
+    consumer: Any
+    _crashed: Any
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
@@ -121,7 +124,9 @@ class Hosted:
         self.fence = self.fence_class(settings.session_timeout.total_seconds())
         self.delivery = self.delivery_class(self.plan, running.agreements, self.health, self.fence, self.stores)
         self._reader = ChangelogReader(settings.bootstrap_servers, self.plan.changelog, Codec(processor))
-        self._writer = TimerWriter(processor, self.plan.log_topic, self.plan.incarnation, self.plan.runtime_source, self.plan.writer)
+        self._writer = TimerWriter(
+            processor, self.plan.log_topic, self.plan.incarnation, self.plan.runtime_source, self.plan.writer
+        )
         self.timers = Timers(processor, self.stores, self._writer, self._pen)
         self.tail = Tail(self._reader, self.stores, partial(self._ends, self.plan.changelog), self.delivery.rewrite)
         self._announcer = Announcer(
@@ -143,7 +148,6 @@ class Hosted:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(app.start(), name=f"{self.name} faust")
                 tasks.create_task(self._crashed(app), name=f"{self.name} crash")
-                await self._until_writable(app)
                 works = [self.delivery.run, self.timers.run, self.tail.run, self._observe]
                 if "touched_by_agreement" not in defaulted(self.plan.processor):
                     works.append(self._announcer.run)
@@ -151,8 +155,8 @@ class Hosted:
                     tasks.create_task(answered(work()), name=f"{self.name} {work.__qualname__}")
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
-            die("the processor failed", processor=self.name, **what_failed(error))
+        except BaseException as error:  # noqa: BLE001 -- whatever it is, a new start is better than half a process
+            die("the processor failed", error, processor=self.name)
 
     async def stop(self, task: asyncio.Task[None]) -> None:
         """Finish the group, commit, leave the group. Ends the process if it takes longer than STOP_SECONDS."""
@@ -204,17 +208,10 @@ class Hosted:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_RETRY_SECONDS)
 
-    async def _until_writable(self, app: _HostingApp) -> None:
-        """Faust starts the producer first, and the consumer, which calls us, after it."""
-        while app._producer is None or app.producer._producer is None:
-            await asyncio.sleep(0.01)  # Faust announces it nowhere
-        self._sender = Sender(app.producer.kafka)
-        self.delivery.equip(self._sender, self.timers, self.tail)
-
     async def _crashed(self, app: _HostingApp) -> None:
         """Whatever makes Faust end its application ends the process: nothing in it would be restarted."""
         await app._crashed.wait()
-        die("the application crashed", processor=self.name, **what_failed(app.crash_reason))
+        die("the application crashed", app.crash_reason, processor=self.name)
 
     def _pen(self) -> Sender:
         if self._sender is None:
@@ -228,7 +225,13 @@ class Hosted:
         ends = await self._app.consumer._thread.kafka.end_offsets([TopicPartition(topic, p) for p in partitions])
         return {tp.partition: end for tp, end in ends.items()}
 
-    # -- what recovery and transport call ------------------------------------------------------------------------------
+    # -- what producer, recovery and transport call
+    # ------------------------------------------------------------------------------
+
+    def writable(self, producer: AIOKafkaProducer) -> None:
+        """The producer has started; Faust starts it before the consumer."""
+        self._sender = Sender(producer)
+        self.delivery.equip(self._sender, self.timers, self.tail)
 
     async def restore(self, partitions: set[int]) -> int:
         """Bring the states of these partitions up to their changelogs' ends. Returns the records read."""

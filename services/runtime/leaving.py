@@ -19,16 +19,19 @@ NEEDS_A_PERSON = 78
 """EX_CONFIG: a new start would end the same way; the supervisor leaves the process down and says so."""
 
 
-def die(because: str, *, code: int = START_AGAIN, **ids: object) -> NoReturn:
-    """End the process now, without flushing a record or running a `finally`: nothing unfinished may reach the broker."""
-    log.error("leaving_at_once", because=because, exit_code=code, **ids)
+def die(because: str, error: BaseException | None = None, *, code: int = START_AGAIN, **ids: object) -> NoReturn:
+    """End the process now, without flushing a record or running a `finally`: nothing unfinished may reach the broker.
+
+    error: what made us leave, if anything did.
+    """
+    log.error("leaving_at_once", because=because, exit_code=code, **ids, **(what_failed(error) if error else {}))
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
 
 
 def what_failed(error: BaseException | None) -> dict[str, object]:
-    """For a log line: the classes and places of an error and its causes. Its text may quote a record; a broker's may not."""
+    """An error for a log line: classes and places. Its text may quote a record, so only a client's text is shown."""
     if isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     chain: list[str] = []

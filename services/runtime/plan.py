@@ -34,7 +34,8 @@ class Plan:
 
     @classmethod
     def of(cls, processor: Processor[Any], settings: Settings, incarnation: str) -> Plan:
-        """The names. A topic that was made anew gets new changelogs, for positions in the old one mean nothing in it."""
+        """The names. A topic that was made anew gets new changelogs, for positions in the old one mean nothing in
+        it."""
         group = settings.group(processor.name)
         return cls(
             processor=processor,

@@ -5,8 +5,8 @@ Read anew when a pinned version changes (tests/architecture/test_pins.py):
   (it never comes when the last record was compacted away or is a transaction's marker), lets the newest record win, and
   resumes the inputs before it seeks them.
 - `Tables` stands in for `recovery` and `on_start` of faust/tables/manager.py (which sleeps a second before it starts).
-- `Changelog` stands in for faust/tables/base.py `Collection.send_changelog` and its stores, of which nothing is used but the
-  declaration of the changelog topic.
+- `Changelog` stands in for faust/tables/base.py `Collection.send_changelog` and its stores, of which nothing is used
+  but the declaration of the changelog topic.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mode import Service
 
 from services.runtime import changelog
 from services.runtime.cancellation import answered
+from services.runtime.letting_go import let_go
 from services.runtime.store import Codec, Store
 from services.runtime.transport import FAUST_LOGGER
 
@@ -99,11 +100,14 @@ class ChangelogReader:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await let_go(consumer)
 
     @staticmethod
-    async def _records(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], begins: dict[TopicPartition, int]) -> Any:
-        """The records of each partition below its end, in order. The position tells the end: the last offsets may hold nothing."""
+    async def _records(
+        consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], begins: dict[TopicPartition, int]
+    ) -> Any:
+        """The records of each partition below its end, in order. The position tells the end: the last offsets may hold
+        nothing."""
         unread = set(ends)
         for tp in unread:
             consumer.seek(tp, begins[tp])
@@ -132,11 +136,12 @@ class Recovery(faust_recovery.Recovery):
     """After each assignment: restore, seek while paused, resume."""
 
     logger = FAUST_LOGGER
+    app: Any
 
     @Service.task
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self.signal_recovery_start):
+            if await self.wait_for_stopped(self.signal_recovery_start):  # type: ignore[arg-type]
                 break
             self.signal_recovery_start.clear()
             await self._recover_until_done()
@@ -145,7 +150,8 @@ class Recovery(faust_recovery.Recovery):
         pause = _FIRST_RETRY_SECONDS
         while not self.should_stop:
             try:
-                return await self._recover(self._generation_id)
+                await self._recover(self._generation_id)
+                return
             except (faust_recovery.RebalanceAgain, faust_recovery.ServiceStopped, IllegalStateError):
                 return  # another assignment is on its way, or nobody waits any more
             except (KafkaError, TimeoutError, OSError, AssertionError) as error:
@@ -184,7 +190,13 @@ class Recovery(faust_recovery.Recovery):
         app.on_rebalance_end()
         seconds = time.monotonic() - began
         app.hosted.restored(seconds)
-        log.info("restored", processor=app.hosted.name, partitions=sorted(partitions), records=read, seconds=round(seconds, 3))
+        log.info(
+            "restored",
+            processor=app.hosted.name,
+            partitions=sorted(partitions),
+            records=read,
+            seconds=round(seconds, 3),
+        )
 
 
 class Tables(TableManager):
@@ -193,7 +205,7 @@ class Tables(TableManager):
     logger = FAUST_LOGGER
 
     @property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> faust_recovery.Recovery:
         if self._recovery is None:
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery

@@ -1,9 +1,10 @@
 """Sending a group: one batch a partition and one future a batch, strictly one after the other, all awaited.
 
-Stands in for Faust's `Topic.send` (faust/topics.py, `publish_message`: one future a record, and `send_soon` only enqueues)
-and for aiokafka's `AIOKafkaProducer.send` (producer/producer.py: one future a record). A later batch to a partition never
-leaves before the earlier one is acknowledged: a gap followed by a later batch would make readers drop what was in the gap.
-Nothing here raises anything that may be carried on from: whoever calls ends the process on any exception.
+Stands in for Faust's `Topic.send` (faust/topics.py, `publish_message`: one future a record, and `send_soon` only
+enqueues) and for aiokafka's `AIOKafkaProducer.send` (producer/producer.py: one future a record). A later batch to a
+partition never leaves before the earlier one is acknowledged: a gap followed by a later batch would make readers drop
+what was in the gap. Nothing here raises anything that may be carried on from: whoever calls ends the process on any
+exception.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ class Sender:
         elif outgoing:
             await asyncio.gather(*[self._send_records(t, p, records) for (t, p), records in outgoing.items()])
 
-    async def send_bundles(self, topic: str, partition: int, bundles: Iterable[Sequence[Outgoing]]) -> list[tuple[int, int]]:
-        """Append bundles of records, none of them split over two batches. Returns (first offset, records) of each batch."""
+    async def send_bundles(
+        self, topic: str, partition: int, bundles: Iterable[Sequence[Outgoing]]
+    ) -> list[tuple[int, int]]:
+        """Append bundles of records, none of them split over two batches. Returns (first offset, records) of each
+        batch."""
         appended: list[tuple[int, int]] = []
         batch, size = self._batch(BATCH_BYTES), 0
         for bundle in bundles:

@@ -1,4 +1,5 @@
-"""The states of one partition, as its changelog says: kept encoded until a key is touched, dropped with the partition."""
+"""The states of one partition, as its changelog says: kept encoded until a key is touched, dropped with the
+partition."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from services.runtime.step import KeyRecord
 
 
 class StateUnreadable(RuntimeError):
-    """A state in the changelog that this code cannot read: the service's state type changed without a default or a migration."""
+    """A state in the changelog that this code cannot read: the service's state type changed without a default or a
+    migration."""
 
 
 class Held:
@@ -41,7 +43,9 @@ class Codec:
     def __init__(self, processor: Processor[Any]) -> None:
         self._name = processor.name
         self._head = msgspec.json.Decoder(KeyRecord[processor.state], dec_hook=from_plain)  # type: ignore[name-defined]
-        self._parts = {kind: msgspec.json.Decoder(type_, dec_hook=from_plain) for kind, type_ in processor.parts.items()}
+        self._parts = {
+            kind: msgspec.json.Decoder(type_, dec_hook=from_plain) for kind, type_ in processor.parts.items()
+        }
 
     def head(self, held: Held) -> KeyRecord[Any] | None:
         """The head, decoded now if this is the first touch. Raises StateUnreadable."""
@@ -64,8 +68,8 @@ class Codec:
             return decoder.decode(encoded)
         except msgspec.DecodeError as error:
             raise StateUnreadable(
-                f"a state of {self._name} cannot be read by this version ({error}): give new fields of the state a default, or start the "
-                "version that wrote it"
+                f"a state of {self._name} cannot be read by this version ({error}): "
+                "give new fields of the state a default, or start the version that wrote it"
             ) from error
 
 
@@ -81,8 +85,8 @@ class Store:
         self.read_to = 0
         """Changelog offset up to which everything was read, or written by us."""
         self.stale: dict[bytes, int] = {}
-        """Changelog keys whose newest record was written by somebody else -> its position. Where ours is further, compaction
-        would keep the wrong one."""
+        """Changelog keys whose newest record was written by somebody else -> its position. Where ours is further,
+        compaction would keep the wrong one."""
         self.gone: dict[bytes, int] = {}
         """Changelog keys of removed parts that await their tombstone -> when removed, ms since 1970."""
 

@@ -1,8 +1,8 @@
 """The tail of our own changelog: noticing that somebody else wrote to it, and only then reading it.
 
 We know the offset of everything that we append. An append that lands further than expected, or an end that is further,
-means that a stale owner wrote there; only that range is read. So watching costs one small request every few seconds, and
-compaction, which waits a quarter of an hour, finds our record to be the newest again.
+means that a stale owner wrote there; only that range is read. So watching costs one small request every few seconds,
+and compaction, which waits a quarter of an hour, finds our record to be the newest again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ EndOffsets = Callable[[Sequence[int]], Awaitable[Mapping[int, int]]]
 class Tail:
     """Watches the changelog partitions that are ours."""
 
-    def __init__(self, reader: ChangelogReader, stores: dict[int, Store], ends: EndOffsets, rewrite: Callable[[], None]) -> None:
+    def __init__(
+        self, reader: ChangelogReader, stores: dict[int, Store], ends: EndOffsets, rewrite: Callable[[], None]
+    ) -> None:
         """ends: the present end of changelog partitions; rewrite: called when a store has keys to be written anew."""
         self._reader, self._stores, self._ends, self._rewrite = reader, stores, ends, rewrite
         self._ours: dict[int, tuple[int, int]] = {}
@@ -47,7 +49,8 @@ class Tail:
         self._ours.clear()
 
     def appended(self, partition: int, batches: Sequence[tuple[int, int]]) -> None:
-        """We appended batches of (first offset, records). An unknown offset (-1) counts as a foreign one: read and see."""
+        """We appended batches of (first offset, records). An unknown offset (-1) counts as a foreign one: read and
+        see."""
         if partition not in self._ours:
             return
         store = self._stores[partition]

@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-
 from schemas.events.runtime import TimerDue
 from schemas.ids import EventId
 from schemas.wire import Envelope, encode, new_trace
 from services.runtime import metrics
-from services.runtime.leaving import die, what_failed
+from services.runtime.leaving import die
 from services.runtime.protocol import Processor
 from services.runtime.sending import Outgoing, Sender
 from services.runtime.step import KeyRecord
@@ -67,7 +66,9 @@ class TimerWriter:
 class Timers:
     """The deadlines of the partitions that are ours, nearest first."""
 
-    def __init__(self, processor: Processor[Any], stores: Mapping[int, Store], writer: TimerWriter, sender: Callable[[], Sender]) -> None:
+    def __init__(
+        self, processor: Processor[Any], stores: Mapping[int, Store], writer: TimerWriter, sender: Callable[[], Sender]
+    ) -> None:
         self._processor, self._stores, self._writer, self._sender = processor, stores, writer, sender
         self._heaps: dict[int, list[tuple[int, bytes]]] = {}
         self._armed: dict[int, dict[bytes, int]] = {}
@@ -110,7 +111,8 @@ class Timers:
             self._push(partition, key, due_ms)
 
     def heard(self, partition: int, key: bytes, appended_ms: int) -> None:
-        """The key's TimerDue was read back. If it was appended before the deadline (by another clock), it is due again."""
+        """The key's TimerDue was read back. If it was appended before the deadline (by another clock), it is due
+        again."""
         armed = self._armed.get(partition)
         if armed is None:
             return
@@ -127,8 +129,8 @@ class Timers:
                 await self._append_due(_now_ms())
             except asyncio.CancelledError:
                 raise
-            except Exception as error:
-                die("a TimerDue could not be appended", processor=self._processor.name, **what_failed(error))
+            except Exception as error:  # noqa: BLE001 -- a write failed: what follows must not be written
+                die("a TimerDue could not be appended", error, processor=self._processor.name)
 
     async def _until_due(self) -> None:
         self._changed.clear()
@@ -172,8 +174,8 @@ class Timers:
     def _push(self, partition: int, key: bytes, at_ms: int) -> None:
         heap = self._heaps[partition]
         if len(heap) > 1000 and len(heap) > 4 * len(self._armed[partition]):
-            # Deadlines that were met or moved stay in the heap until their time: when they are most of it, leave them out.
-            heap[:] = [(due_ms, k) for k, due_ms in self._armed[partition].items() if due_ms > 0]
+            # Deadlines that were met or moved stay in the heap until their time: when they are most of it, leave them
+            # out. ap[:] = [(due_ms, k) for k, due_ms in self._armed[partition].items() if due_ms > 0]
             heapq.heapify(heap)
         heapq.heappush(heap, (at_ms, key))
         if self._next_ms is None or at_ms < self._next_ms:

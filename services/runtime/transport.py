@@ -1,13 +1,14 @@
 """Delivery of whole fetches and the commit of one position a partition: Faust's consumer and producer, replaced.
 
 Read anew when a pinned version changes (tests/architecture/test_pins.py):
-- `Consumer._drain_messages`, `force_commit`, `wait_empty`, `perform_seek`, `on_partitions_revoked` stand in for those of
-  faust/transport/consumer.py, which hand out one message at a time, keep one acknowledgement an offset, and seek with
-  aiokafka's `seek_to_committed`, which leaves a partition without a commit where it is.
-- `Thread` stands in for faust/transport/drivers/aiokafka.py `AIOKafkaConsumerThread`: the same calls on the application's
-  own loop, without a second thread and a hand-over for each call; its `_commit` crashes the application on any failure.
-- Faust hands aiokafka its live set of active partitions (`_get_active_partitions`); when it empties, aiokafka reads it as
-  "all" (consumer/fetcher.py, `fetched_records`). We hand over a copy, and never an empty one.
+- `Consumer._drain_messages`, `force_commit`, `wait_empty`, `perform_seek`, `on_partitions_revoked` stand in for those
+  of faust/transport/consumer.py, which hand out one message at a time, keep one acknowledgement an offset, and seek
+  with aiokafka's `seek_to_committed`, which leaves a partition without a commit where it is.
+- `Thread` stands in for faust/transport/drivers/aiokafka.py `AIOKafkaConsumerThread`: the same calls on the
+  application's own loop, without a second thread and a hand-over for each call; its `_commit` crashes the application
+  on any failure.
+- Faust hands aiokafka its live set of active partitions (`_get_active_partitions`); when it empties, aiokafka reads it
+  as "all" (consumer/fetcher.py, `fetched_records`). We hand over a copy, and never an empty one.
 - faust/transport/drivers/aiokafka.py `Producer.flush` gives up after 100 ms.
 Ordinary Faust agents are not offered: nothing here would commit for them.
 """
@@ -20,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import ensure_TP
@@ -34,7 +35,8 @@ from services.runtime.fencing import Fence
 
 log = structlog.get_logger(__name__)
 FAUST_LOGGER = logging.getLogger("faust")
-"""Faust's services log under the names of their modules; ours shall be told apart and quietened with the rest of Faust."""
+"""Faust's services log under the names of their modules; ours shall be told apart and quietened with the rest of
+Faust."""
 
 FETCH_WAIT_MS = 500
 """A fetch that waits holds up the first fetch after a seek by as much."""
@@ -82,7 +84,7 @@ class Thread(driver.AIOKafkaConsumerThread):
     # A Service and not a ServiceThread: mode/threads.py would start a thread with a loop of its own.
     start = Service.start
     stop = Service.stop
-    crash = Service.crash
+    crash = Service.crash  # type: ignore[assignment]
     maybe_start = Service.maybe_start
     _stop_children = Service._stop_children
     _stop_futures = Service._stop_futures
@@ -120,8 +122,8 @@ class Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        # Nothing is fetched before the states are restored and the inputs are sought; changelogs are never fetched here:
-        # records that nobody takes hold up aiokafka's fetches of the whole node.
+        # Nothing is fetched before the states are restored and the inputs are sought; changelogs are never fetched
+        # here: records that nobody takes hold up aiokafka's fetches of the whole node.
         self.fence.alive()
         self.kafka.pause(*self.kafka.assignment())
         await super().on_partitions_assigned(assigned, generation_id)
@@ -141,6 +143,8 @@ class Consumer(driver.Consumer):
     """Hands whole fetches to the delivery and commits what it says is done."""
 
     logger = FAUST_LOGGER
+    app: Any
+    _thread: Thread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._expected: dict[int, int] = {}
@@ -175,12 +179,15 @@ class Consumer(driver.Consumer):
         """Records appended to the assigned partitions and not yet done, as far as the last fetch told."""
         done = self.delivery.committable
         highwaters = [(tp, self._thread.kafka.highwater(tp)) for tp in self.inputs()]
-        return sum(max(0, high - done[tp.partition]) for tp, high in highwaters if high is not None and tp.partition in done)
+        return sum(
+            max(0, high - done[tp.partition]) for tp, high in highwaters if high is not None and tp.partition in done
+        )
 
     # -- where to read -----------------------------------------------------------------------------------------------
 
     async def perform_seek(self) -> None:
-        """Go to where each input's work is done and durable, and forget what was delivered. The inputs must be paused."""
+        """Go to where each input's work is done and durable, and forget what was delivered. The inputs must be
+        paused."""
         kafka, inputs = self._thread.kafka, self.inputs()
         self._seeks += 1
         self.delivery.drop()
@@ -204,10 +211,12 @@ class Consumer(driver.Consumer):
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
-                active = {TopicPartition(*tp) for tp in self._get_active_partitions() if tp.topic == self.delivery.topic}
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+                active = {
+                    TopicPartition(*tp) for tp in self._get_active_partitions() if tp.topic == self.delivery.topic
+                }
                 if not active:
-                    await asyncio.sleep(0.05)  # another worker has them all; an assignment announces itself nowhere else
+                    await asyncio.sleep(0.05)  # another worker has them all
                     continue
                 seeks = self._seeks
                 fetched = await self._fetched(active)
@@ -284,6 +293,11 @@ class Producer(driver.Producer):
     """An idempotent producer that waits for every replica."""
 
     logger = FAUST_LOGGER
+    app: Any
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.app.hosted.writable(self._ensure_producer())
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {
@@ -303,11 +317,6 @@ class Producer(driver.Producer):
 
     async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """Topics are made before anything starts (topics.py), with their policies and equal partitions."""
-
-    @property
-    def kafka(self) -> AIOKafkaProducer:
-        """aiokafka's producer. Raises if it is not started."""
-        return self._ensure_producer()
 
 
 class Transport(driver.Transport):

@@ -1,4 +1,5 @@
-"""The audit of the engine's tests: folds the raw logs in their order, knows nothing of the engine, and names every fault."""
+"""The audit of the engine's tests: folds the raw logs in their order, knows nothing of the engine, and names every
+fault."""
 
 from __future__ import annotations
 
@@ -88,14 +89,18 @@ def tally_faults(leads: list[ConsumerRecord]) -> list[str]:
         digests = [a["contributions"][0]["because"] for a in answers if a["contributions"][0]["rule"] == "engagement"]
         if digests != lead.digests:
             lost, doubled = set(lead.digests) - set(digests), len(digests) - len(set(digests))
-            faults.append(f"{key!r}: {len(lost)} lost, {doubled} doubled, {len(set(digests) - set(lead.digests))} foreign")
+            faults.append(
+                f"{key!r}: {len(lost)} lost, {doubled} doubled, {len(set(digests) - set(lead.digests))} foreign"
+            )
         if rules[ANSWERING_A_TIMER] != lead.deadlines:
             faults.append(f"{key!r}: {lead.deadlines} deadlines and {rules[ANSWERING_A_TIMER]} answers")
     faults += [f"{key!r}: answers and no engagement" for key in said.keys() - wanted.keys()]
     return faults
 
 
-def sums_faults(leads: list[ConsumerRecord], teams: list[ConsumerRecord], states: dict[bytes, dict[str, object]]) -> list[str]:
+def sums_faults(
+    leads: list[ConsumerRecord], teams: list[ConsumerRecord], states: dict[bytes, dict[str, object]]
+) -> list[str]:
     """What is wrong with what ECHO passed on and what SUMS remembers of it."""
     faults = contradictions(teams)
     scored = {key: len(records) for key, records in in_effect(leads, "LeadScored").items()}

@@ -1,4 +1,5 @@
-"""One installation of the engine's tests: its topics, its first agreement, what is written into it and what is read back."""
+"""One installation of the engine's tests: its topics, its first agreement, what is written into it and what is read
+back."""
 
 from __future__ import annotations
 
@@ -67,12 +68,14 @@ class Installation:
     async def publish(self, version: int, effective_at: datetime | None) -> None:
         """Publish the default agreement as this version."""
         event = AgreementPublished(
-            name="default", agreement_version=version, content=digest(DEFAULT_AGREEMENT.encode()), text=DEFAULT_AGREEMENT,
-            effective_at=effective_at,
+            name="default", agreement_version=version, content=digest(DEFAULT_AGREEMENT.encode()),
+            text=DEFAULT_AGREEMENT, effective_at=effective_at,
         )  # fmt: skip
         await self.write(AGREEMENTS, 0, b"default", encode(event), headers_of(event, f"agreement.{version}", "default"))
 
-    async def write(self, topic: Topic, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> ConsumerRecord:
+    async def write(
+        self, topic: Topic, partition: int, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> ConsumerRecord:
         """Append one record and wait for it."""
         return await self.producer.send_and_wait(
             self.settings.topic(topic), value, key=key, partition=partition, headers=headers
@@ -117,13 +120,17 @@ class Installation:
     async def positions(self, topic: Topic, processor: str) -> tuple[dict[int, int], dict[int, int]]:
         """(committed, end) of a processor's input."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.bootstrap_servers, group_id=self.settings.group(processor), enable_auto_commit=False
+            bootstrap_servers=self.settings.bootstrap_servers,
+            group_id=self.settings.group(processor),
+            enable_auto_commit=False,
         )
         async with consumer:
             tps = [TopicPartition(self.settings.topic(topic), p) for p in range(self.settings.partitions)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
-            return {tp.partition: (await consumer.committed(tp)) or 0 for tp in tps}, {tp.partition: ends[tp] for tp in tps}
+            return {tp.partition: (await consumer.committed(tp)) or 0 for tp in tps}, {
+                tp.partition: ends[tp] for tp in tps
+            }
 
     async def worked(self, *inputs: tuple[Topic, str], timeout: float = 90.0) -> None:
         """Wait until the processors have committed everything. `inputs`: (topic, processor)."""
@@ -167,7 +174,12 @@ class Worker:
         self._started_at = self._log_file.stat().st_size if self._log_file.exists() else 0
         with self._log_file.open("ab") as output:
             self.process = subprocess.Popen(
-                self._command, cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self._command,
+                cwd=ROOT,
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     @asynccontextmanager
@@ -192,7 +204,7 @@ class Worker:
     async def ended(self, timeout: float = 60.0) -> int:
         """Its exit code, once it has ended."""
         async with asyncio.timeout(timeout):
-            while self.process.poll() is None:
+            while self.process.poll() is None:  # noqa: ASYNC110 -- a wait in a thread would outlive the test
                 await asyncio.sleep(0.05)
         return int(self.process.returncode)
 
@@ -216,12 +228,25 @@ class Worker:
                     assert code in (None, 70), f"the worker has ended with {code}: {self.said()[-3000:]}"
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"it has not said {text!r} {times} times within {timeout} s: {self.said()[-3000:]}") from None
+            raise AssertionError(
+                f"it has not said {text!r} {times} times within {timeout} s: {self.said()[-3000:]}"
+            ) from None
 
     async def until_working(self) -> None:
         """Wait until all its processors have their partitions."""
         await self.until_said("restored ", self._processors)
 
+    async def until_stopped(self) -> None:
+        """Wait until it has been stopped by a signal."""
+        async with asyncio.timeout(60):
+            while _process_state(self.process.pid) != "T":  # noqa: ASYNC110 -- the system offers nothing to await
+                await asyncio.sleep(0.05)
+
     def said(self) -> str:
         """Everything that it has logged."""
         return self._log_file.read_bytes().decode("latin-1")
+
+
+def _process_state(pid: int) -> str:
+    """The letter of proc(5): R, S, T, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

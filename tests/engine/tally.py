@@ -1,8 +1,8 @@
 """Processors for the tests of the engine, whose every answer depends on all that was read of the key before.
 
-`TALLY` (by lead) chains every engagement of a lead into a digest and says LeadScored with the count and the digest; some
-kinds set a deadline, some cannot be decided. `ECHO` (by lead) reads what TALLY says and passes each on to a team. `SUMS`
-(by team) chains what arrives there. So a lost, doubled or reordered record shows in every later digest.
+`TALLY` (by lead) chains every engagement of a lead into a digest and says LeadScored with the count and the digest;
+some kinds set a deadline, some cannot be decided. `ECHO` (by lead) reads what TALLY says and passes each on to a team.
+`SUMS` (by team) chains what arrives there. So a lost, doubled or reordered record shows in every later digest.
 """
 
 from __future__ import annotations
@@ -125,7 +125,10 @@ def decide_echo(state: Echoed, event: Event, context: Context) -> Decision[Echoe
     assert isinstance(event, LeadScored)
     digest = event.contributions[0].because
     said = AssignmentReleased(
-        team_id=team_of(event.lead_id), lead_id=event.lead_id, request_id=RequestId(f"r.{digest or 'none'}"), number=state.count + 1
+        team_id=team_of(event.lead_id),
+        lead_id=event.lead_id,
+        request_id=RequestId(f"r.{digest or 'none'}"),
+        number=state.count + 1,
     )
     return Decision(Echoed(state.count + 1), (said,))
 
@@ -151,7 +154,10 @@ def decide_sum(state: Sum, event: Event, context: Context) -> Decision[Sum]:
     assert isinstance(event, AssignmentReleased)
     gap = event.number != state.leads.get(event.lead_id, 0) + 1
     after = Sum(
-        state.count + 1, chained(state.digest, event.request_id), {**state.leads, event.lead_id: event.number}, state.gaps + gap
+        state.count + 1,
+        chained(state.digest, event.request_id),
+        {**state.leads, event.lead_id: event.number},
+        state.gaps + gap,
     )
     return Decision(after)
 
@@ -161,4 +167,3 @@ SUMS = Processor(
 )
 
 PROCESSORS = {p.name: p for p in (TALLY, ECHO, SUMS)}
-

@@ -1,9 +1,10 @@
-"""A process that hosts processors of the tests, to be killed, stopped and woken: `python -m tests.engine.worker NAME...`.
+"""A process that hosts processors of the tests, to be killed, stopped and woken: `python -m tests.engine.worker
+NAME...`.
 
-Settings come from LEADLOOP_* as in a service. What a test may do to the engine is injected here, and is no setting of the
-product: TEST_PAUSE_SECONDS (between every two steps of a group, so that kills land there), TEST_BROKEN=1 (acknowledge
-before the outputs are durable), TEST_STOP_BEFORE_STATE=FILE (stop ourselves, as SIGSTOP does, before the state is
-written, once FILE exists), TEST_NO_FENCE=1 (write without a heartbeat, too).
+Settings come from LEADLOOP_* as in a service. What a test may do to the engine is injected here, and is no setting of
+the product: TEST_PAUSE_SECONDS (between every two steps of a group, so that kills land there), TEST_BROKEN=1
+(acknowledge before the outputs are durable), TEST_STOP_BEFORE_STATE=FILE (stop ourselves, as SIGSTOP does, before the
+state is written, once FILE exists), TEST_NO_FENCE=1 (write without a heartbeat, too).
 """
 
 from __future__ import annotations
@@ -32,14 +33,21 @@ _PAUSE = float(os.environ.get("TEST_PAUSE_SECONDS", "0"))
 _STOP_FILE = os.environ.get("TEST_STOP_BEFORE_STATE")
 
 
+def _stop_is_asked_for() -> bool:
+    """Once."""
+    if not _STOP_FILE or not Path(_STOP_FILE).exists():
+        return False
+    Path(_STOP_FILE).unlink()
+    return True
+
+
 class PausingCommit(GroupCommit):
     """The engine with time between outputs, state and acknowledgement."""
 
     async def _send_states(self, states: dict[int, States]) -> None:
         if _PAUSE:
             await asyncio.sleep(random.uniform(0, 2 * _PAUSE))
-        if _STOP_FILE and Path(_STOP_FILE).exists() and any(s.bundles for s in states.values()):
-            Path(_STOP_FILE).unlink()
+        if any(s.bundles for s in states.values()) and _stop_is_asked_for():
             os.kill(os.getpid(), signal.SIGSTOP)
         await super()._send_states(states)
         if _PAUSE:

@@ -1,4 +1,5 @@
-"""The broker killed, stopped and started again under load: workers wait or leave and are started again; nothing is lost."""
+"""The broker killed, stopped and started again under load: workers wait or leave and are started again; nothing is
+lost."""
 
 from __future__ import annotations
 
@@ -20,9 +21,13 @@ INPUTS = ((LEADS, "scoring"), (LEADS, "routing.lead"), (TEAMS, "routing.team"))
 async def test_a_broker_that_is_killed_and_started_again_costs_nothing(broker: EmbeddedBroker, tmp_path: Path) -> None:
     async with Installation(broker.bootstrap_servers, "outage", tmp_path).open() as installation:
         names = [processor for _, processor in INPUTS]
-        async with Worker(installation, *names, log_file=tmp_path / "worker.log", LEADLOOP_GROUP_SIZE="50").supervised() as worker:
+        async with Worker(
+            installation, *names, log_file=tmp_path / "worker.log", LEADLOOP_GROUP_SIZE="50"
+        ).supervised() as worker:
             await worker.until_working()
-            sent = [asyncio.create_task(installation.engage_all(range(n, n + 100), leads=20)) for n in range(0, 600, 100)]
+            sent = [
+                asyncio.create_task(installation.engage_all(range(n, n + 100), leads=20)) for n in range(0, 600, 100)
+            ]
             await broker.kill()
             await asyncio.sleep(8)  # longer than the session
             await broker.start()

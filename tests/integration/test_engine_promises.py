@@ -44,7 +44,9 @@ async def feed(installation: Installation, count: int, seconds: float, leads: in
     await asyncio.gather(*sent)
 
 
-async def test_nothing_is_lost_or_doubled_when_workers_are_killed_and_stopped(installation: Installation, tmp_path: Path) -> None:
+async def test_nothing_is_lost_or_doubled_when_workers_are_killed_and_stopped(
+    installation: Installation, tmp_path: Path
+) -> None:
     chance = random.Random(4)
     slow = {"TEST_PAUSE_SECONDS": "0.03", "LEADLOOP_GROUP_SIZE": "100"}
     workers = [Worker(installation, *ALL, log_file=tmp_path / f"{n}.log", **slow) for n in range(2)]
@@ -79,7 +81,9 @@ async def test_the_audit_finds_out_an_engine_that_acknowledges_before_outputs_ar
         assert [fault for fault in await faults_of(installation) if "lost" in fault]
 
 
-async def test_a_worker_stopped_past_its_session_and_woken_changes_nothing(installation: Installation, tmp_path: Path) -> None:
+async def test_a_worker_stopped_past_its_session_and_woken_changes_nothing(
+    installation: Installation, tmp_path: Path
+) -> None:
     flag = tmp_path / "stop-before-state"
     sleeper = Worker(installation, *ALL, log_file=tmp_path / "sleeper.log", TEST_STOP_BEFORE_STATE=str(flag))
     async with sleeper.supervised():
@@ -87,7 +91,7 @@ async def test_a_worker_stopped_past_its_session_and_woken_changes_nothing(insta
         await installation.worked(*INPUTS)
         flag.touch()
         await installation.engage_all(range(300, 400), leads=40)
-        await until_stopped(sleeper)
+        await sleeper.until_stopped()
         async with Worker(installation, *ALL, log_file=tmp_path / "heir.log").supervised() as heir:
             await installation.engage_all(range(400, 600), leads=40)
             await installation.worked(*INPUTS)
@@ -96,14 +100,6 @@ async def test_a_worker_stopped_past_its_session_and_woken_changes_nothing(insta
             await installation.worked(*INPUTS)
             assert await faults_of(installation) == [], heir.said()[-3000:]
             await sleeper.until_said("no heartbeat was answered", ever=True)
-
-
-async def until_stopped(worker: Worker) -> None:
-    """Wait until the process has been stopped by a signal."""
-    stat = Path(f"/proc/{worker.process.pid}/stat")
-    async with asyncio.timeout(20):
-        while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
-            await asyncio.sleep(0.05)
 
 
 async def test_a_stop_takes_less_than_ten_seconds_and_loses_no_work(installation: Installation, tmp_path: Path) -> None:

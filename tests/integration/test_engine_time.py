@@ -71,16 +71,22 @@ async def test_a_new_agreement_reaches_every_key_that_it_touches_even_through_a_
         worker.start()
         await worker.until_working()
         async with asyncio.timeout(60):
-            while await told(installation) != {lead(n) for n in range(300)}:
+            while await told(installation) != {lead(n) for n in range(300)}:  # noqa: ASYNC110 -- it is a log
                 await asyncio.sleep(0.3)
 
 
 async def told(installation: Installation) -> set[str]:
     """Who has answered to version 2."""
     answers = in_effect(await installation.log(LEADS), "LeadScored")
-    timers = {str(header(r, "ce_id")) for r in await installation.log(LEADS) if ".agreement.2." in str(header(r, "ce_id"))}
+    timers = {
+        str(header(r, "ce_id")) for r in await installation.log(LEADS) if ".agreement.2." in str(header(r, "ce_id"))
+    }
     return {
         key.decode()
         for key, records in answers.items()
-        if any(json.loads(r.value)["contributions"][0]["rule"] == ANSWERING_AN_AGREEMENT and header(r, "ce_causationid") in timers for r in records)
+        if any(
+            json.loads(r.value)["contributions"][0]["rule"] == ANSWERING_AN_AGREEMENT
+            and header(r, "ce_causationid") in timers
+            for r in records
+        )
     }
