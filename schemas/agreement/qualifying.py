@@ -49,6 +49,39 @@ class Explained:
     changes_at: datetime | None
     """When the passing of time alone changes more than fading: a window ends, or a threshold is crossed."""
 
+    def document(self) -> dict[str, Any]:
+        """As JSON says it. Points are decimal strings."""
+        return {
+            "score": f"{self.score:f}",
+            "fit": f"{self.fit:f}",
+            "engagement": f"{self.engagement:f}",
+            "grade": self.grade,
+            "verdict": self.verdict.value,
+            "stage": self.stage,
+            "rule": self.rule,
+            "because": self.because,
+            "at": _iso(self.at),
+            "contributions": [
+                {"part": c.part, "rule": c.rule, "points": f"{c.points:f}", "because": c.because}
+                for c in self.contributions
+            ],
+            "to_qualify": [
+                {
+                    "say": way.says,
+                    "changes": list(way.changes),
+                    "score": f"{way.score:f}",
+                    "grade": way.grade,
+                    "rule": way.rule,
+                }
+                for way in self.to_qualify
+            ],
+            "changes_at": None if self.changes_at is None else _iso(self.changes_at),
+        }
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
 
 def explain(agreement: Agreement, facts: Facts, at: datetime) -> Explained:
     """The score of these facts at `at`: its parts, the verdict with its rule, and what would make it qualified."""

@@ -16,6 +16,7 @@ from services.console.house import SERVICES, state_of
 from services.console.installation import Installation
 from services.console.options import AsJson, Data, doors_of, folder_of, settings_by
 from services.console.ports import HOST
+from services.console.score_commands import told as score_told
 from services.console.terminal import EXIT_REFUSED, out, say_json
 from services.console.topics import look_at_topics
 
@@ -157,11 +158,15 @@ def explain(
         doors.get("feedback", f"/v1/leads/{lead_id}/timeline"),
     )
     told = journey(lead_now, events["events"], everything)
+    score = None if lead_now["lead_status"] == "erased" else doors.get("feedback", f"/v1/leads/{lead_id}/score")
     if as_json:
-        say_json({"lead_id": lead_id, "now": lead_now, "journey": [asdict(line) for line in told]})
+        journey_told = [asdict(line) for line in told]
+        say_json({"lead_id": lead_id, "now": lead_now, "journey": journey_told, "score": score})
         return
     out().print(f"lead {lead_id}", style="bold", markup=False)
     for line in told:
         out().print(f"{line.at}  {line.said}", style="dim" if line.void else None, markup=False)
         for reason in line.reasons:
             out().print(f"{' ' * 23}{reason}", style="dim", markup=False)
+    for sentence_of_score in score_told(score) if score is not None else ():
+        out().print(sentence_of_score, markup=False)

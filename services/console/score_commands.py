@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.agreement import Agreement, AgreementRefused, load
-from schemas.agreement.qualifying import Explained, explain
+from schemas.agreement.qualifying import explain
 from services.console.lead_file import known_at, read_lead_file
 from services.console.options import AsJson
 from services.console.terminal import Refused, out, say_json
@@ -33,9 +33,9 @@ def score(
     asked = instant(at) if at is not None else datetime.now(UTC)
     explained = explain(rules, known_at(read_lead_file(lead), rules, asked), asked)
     if as_json:
-        say_json(as_document(explained))
+        say_json(explained.document())
     else:
-        for line in told(as_document(explained)):
+        for line in told(explained.document()):
             out().print(line, markup=False)
 
 
@@ -62,36 +62,6 @@ def instant(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def as_document(explained: Explained) -> dict[str, Any]:
-    """A score taken apart, as JSON says it. Points are decimal strings."""
-    return {
-        "score": f"{explained.score:f}",
-        "fit": f"{explained.fit:f}",
-        "engagement": f"{explained.engagement:f}",
-        "grade": explained.grade,
-        "verdict": explained.verdict.value,
-        "stage": explained.stage,
-        "rule": explained.rule,
-        "because": explained.because,
-        "at": _iso(explained.at),
-        "contributions": [
-            {"part": c.part, "rule": c.rule, "points": f"{c.points:f}", "because": c.because}
-            for c in explained.contributions
-        ],
-        "to_qualify": [
-            {
-                "say": way.says,
-                "changes": list(way.changes),
-                "score": f"{way.score:f}",
-                "grade": way.grade,
-                "rule": way.rule,
-            }
-            for way in explained.to_qualify
-        ],
-        "changes_at": None if explained.changes_at is None else _iso(explained.changes_at),
-    }
-
-
 def told(document: dict[str, Any]) -> list[str]:
     """The same in sentences."""
     stage = f", stage {document['stage']}" if document["stage"] else ""
@@ -100,14 +70,16 @@ def told(document: dict[str, Any]) -> list[str]:
         f"grade {document['grade']}{stage}",
         f"{document['verdict']} by the rule {document['rule']}: {document['because']}",
     ]
+    if "agreement" in document:
+        lines.append(f"by the agreement {document['agreement']}, version {document['agreement_version']}")
     lines += [f"{c['points']:>12}  {c['part']}: {c['because']}" for c in document["contributions"]]
+    since = document.get("since_last")
+    if since and since["changes"]:
+        lines.append(f"since {since['at']} it has changed by {since['points']} points")
+        lines += [f"{c['points']:>12}  {c['part']}: {c['because']}" for c in since["changes"]]
     if document["to_qualify"]:
         lines.append("it would be qualified with")
         lines += [f"    {way['say']}: {way['score']} points, grade {way['grade']}" for way in document["to_qualify"]]
     if document["changes_at"]:
         lines.append(f"without any event it changes at {document['changes_at']}")
     return lines
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.doors import doors
 from services.feedback.ledger import Ledger
+from services.feedback.scores import score_doors
 from services.runtime.http import create_app
 from services.runtime.main import Running, Service
 from services.runtime.projection import ProjectionRunner
@@ -34,6 +35,7 @@ def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of feedback."""
     app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
     add_doors(app, settings, ledger_of(settings, running))
+    app.include_router(score_doors(ledger_of(settings, running), running.agreements))
     add_board(app, settings, ledger_of(settings, running))
     return app
 
