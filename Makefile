@@ -35,10 +35,10 @@ test-kafka: setup ## the tests of the parts on a real Kafka
 	$(PYTEST) -n 2 --dist loadfile -m "integration"
 
 test-loop: setup ## the tests of the whole loop, and a short chaos run
-	$(PYTEST) -m "e2e or chaos"
+	$(PYTEST) -m "(e2e or chaos) and not slow"
 
 chaos: setup ## the long chaos run: every process killed again and again under load
-	LEADLOOP_CHAOS=long $(PYTEST) tests/chaos -m chaos -s --timeout 3600
+	$(PYTEST) tests/chaos -m "chaos and slow" -s
 
 bench: setup ## measure the loop and its engine (ratios, medians)
 	$(BIN)/python -m benchmarks

@@ -53,12 +53,17 @@ def count(state: Tally, event: LeadSubmitted, agreement_version: int) -> tuple[T
     points = Decimal(30 if isinstance(size, int) and size >= 50 else 0)
     interest = Decimal(20 if topic == "demo" else 5) + state.submissions
     scored = LeadScored(
-        lead_id=event.lead_id, score=points + interest, fit=points, engagement=interest, grade="B2",
+        lead_id=event.lead_id,
+        score=points + interest,
+        fit=points,
+        engagement=interest,
+        grade="B2",
         contributions=(
             Contribution(part="fit", rule=Slug("size"), points=points, because=Because("the size of the company")),
             Contribution(part="engagement", rule=Slug("topic"), points=interest, because=Because("what was asked for")),
         ),
-        agreement=AgreementName("bench"), agreement_version=agreement_version,
+        agreement=AgreementName("bench"),
+        agreement_version=agreement_version,
     )
     return Tally(state.submissions + 1, max(state.best, str(scored.score))), scored
 
@@ -84,9 +89,14 @@ async def plain(settings: Settings) -> None:
     """What a careful engineer writes with aiokafka alone: outputs acknowledged, then states, then the offsets."""
     running = Running(settings, "scoring")
     mark = (await incarnations(settings, LEADS))[LEADS.name]
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True, linger_ms=0)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers, acks="all", enable_idempotence=True, linger_ms=0
+    )
     consumer = AIOKafkaConsumer(
-        settings.topic(LEADS), bootstrap_servers=settings.bootstrap_servers, group_id=settings.group("scoring"), enable_auto_commit=False,
+        settings.topic(LEADS),
+        bootstrap_servers=settings.bootstrap_servers,
+        group_id=settings.group("scoring"),
+        enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
     states: dict[bytes, KeyRecord[Tally]] = {}
@@ -104,26 +114,48 @@ async def plain(settings: Settings) -> None:
                     if dict(r.headers).get("ce_type") != wanted:
                         continue
                     record = Record(
-                        LEADS.name, tp.partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC), r.key, r.value, tuple(r.headers)
+                        LEADS.name,
+                        tp.partition,
+                        r.offset,
+                        datetime.fromtimestamp(r.timestamp / 1000, UTC),
+                        r.key,
+                        r.value,
+                        tuple(r.headers),
                     )
                     result = step(
-                        HOP, states.get(r.key), Parts(), record, running.agreements, incarnation=mark, source="/bench", writer="bench"
+                        HOP,
+                        states.get(r.key),
+                        Parts(),
+                        record,
+                        running.agreements,
+                        incarnation=mark,
+                        source="/bench",
+                        writer="bench",
                     )
                     states[r.key] = result.after
                     touched[r.key] = tp.partition
                     for said in result.said:
                         outputs.append(
                             await producer.send(
-                                tp.topic, encode(said.event), key=said.key.encode(), partition=tp.partition, headers=said.envelope.headers()
+                                tp.topic,
+                                encode(said.event),
+                                key=said.key.encode(),
+                                partition=tp.partition,
+                                headers=said.envelope.headers(),
                             )
                         )
             await asyncio.gather(*outputs)
             changelog = f"{settings.namespace}.plain-changelog"
             await asyncio.gather(
-                *[await producer.send(changelog, encoder.encode(states[key]), key=key, partition=p) for key, p in touched.items()]
+                *[
+                    await producer.send(changelog, encoder.encode(states[key]), key=key, partition=p)
+                    for key, p in touched.items()
+                ]
             )
             if batches:
-                await consumer.commit({TopicPartition(tp.topic, tp.partition): rs[-1].offset + 1 for tp, rs in batches.items()})
+                await consumer.commit(
+                    {TopicPartition(tp.topic, tp.partition): rs[-1].offset + 1 for tp, rs in batches.items()}
+                )
 
 
 def stock_faust(settings: Settings) -> None:
@@ -132,11 +164,25 @@ def stock_faust(settings: Settings) -> None:
 
     os.chdir(settings.data_dir)
     app = faust.App(
-        f"{settings.namespace}-faust", broker=f"kafka://{settings.bootstrap_servers}", web_enabled=False, topic_partitions=settings.partitions,
-        topic_disable_leader=True, datadir=str(settings.data_dir / "faust"), store="memory://",
+        f"{settings.namespace}-faust",
+        broker=f"kafka://{settings.bootstrap_servers}",
+        web_enabled=False,
+        topic_partitions=settings.partitions,
+        topic_disable_leader=True,
+        datadir=str(settings.data_dir / "faust"),
+        store="memory://",
     )
-    source = app.topic(settings.topic(LEADS), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-    out = app.topic(f"{settings.namespace}.faust-out", key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", partitions=settings.partitions)
+    source = app.topic(
+        settings.topic(LEADS), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+    out = app.topic(
+        f"{settings.namespace}.faust-out",
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=settings.partitions,
+    )
     table: Any = app.Table("tally", default=dict, partitions=settings.partitions)
     wanted = LeadSubmitted.type_name()
 

@@ -62,8 +62,12 @@ def settings_for(bootstrap: str, folder: Path, namespace: str) -> Settings:
 def environment_of(settings: Settings) -> dict[str, str]:
     """The same, for a process."""
     return {
-        **os.environ, "LEADLOOP_BOOTSTRAP_SERVERS": settings.bootstrap_servers, "LEADLOOP_SECRET": settings.secret.hex(),
-        "LEADLOOP_TOKEN": settings.token, "LEADLOOP_DATA_DIR": str(settings.data_dir), "LEADLOOP_NAMESPACE": settings.namespace,
+        **os.environ,
+        "LEADLOOP_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "LEADLOOP_SECRET": settings.secret.hex(),
+        "LEADLOOP_TOKEN": settings.token,
+        "LEADLOOP_DATA_DIR": str(settings.data_dir),
+        "LEADLOOP_NAMESPACE": settings.namespace,
         "LEADLOOP_LOG_LEVEL": settings.log_level,
     }
 
@@ -71,7 +75,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
 async def prepare(settings: Settings) -> None:
     """Topics and an agreement."""
     extra = [
-        NewTopic(f"{settings.namespace}.plain-changelog", settings.partitions, 1, topic_configs={"cleanup.policy": "compact"}),
+        NewTopic(
+            f"{settings.namespace}.plain-changelog", settings.partitions, 1, topic_configs={"cleanup.policy": "compact"}
+        ),
         NewTopic(f"{settings.namespace}.faust-out", settings.partitions, 1),
     ]
     await ensure_topics(settings, extra)
@@ -79,7 +85,13 @@ async def prepare(settings: Settings) -> None:
     await appender.start()
     text = AGREEMENT.read_text()
     await appender.append(
-        AgreementPublished(name=AgreementName("bench"), agreement_version=1, content=digest(text.encode()), text=text, effective_at=None)
+        AgreementPublished(
+            name=AgreementName("bench"),
+            agreement_version=1,
+            content=digest(text.encode()),
+            text=text,
+            effective_at=None,
+        )
     )
     await appender.stop()
 
@@ -88,23 +100,41 @@ def submission(number: int, keys: int) -> LeadSubmitted:
     """The number-th submission, of one of `keys` leads."""
     lead = LeadId(str(uuid.UUID(int=number % keys + 1)))
     return LeadSubmitted(
-        lead_id=lead, submission_id=SubmissionId(str(uuid.UUID(int=number + 1))), content=digest(str(number).encode()), repeat_window=timedelta(0),
-        submitted_at=datetime.now(UTC), source=Source(channel=NonPersonalText("web"), utm_source=NonPersonalText("newsletter")),
+        lead_id=lead,
+        submission_id=SubmissionId(str(uuid.UUID(int=number + 1))),
+        content=digest(str(number).encode()),
+        repeat_window=timedelta(0),
+        submitted_at=datetime.now(UTC),
+        source=Source(channel=NonPersonalText("web"), utm_source=NonPersonalText("newsletter")),
         attributes={AttributeName("employees"): number % 400, AttributeName("topic"): NonPersonalText("demo")},
     )
 
 
 async def fill(settings: Settings, number: int, *, keys: int = KEYS) -> None:
     """Append that many submissions of that many leads."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all", linger_ms=20, max_batch_size=500_000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers, acks="all", linger_ms=20, max_batch_size=500_000
+    )
     await producer.start()
     futures = []
     for i in range(number):
         event, event_id = submission(i, keys), fresh_id()
-        envelope = Envelope(event_id, event.type_name(), "/bench", datetime.now(UTC), event.lead_id, event_id, new_trace(event_id), "bench")
+        envelope = Envelope(
+            event_id,
+            event.type_name(),
+            "/bench",
+            datetime.now(UTC),
+            event.lead_id,
+            event_id,
+            new_trace(event_id),
+            "bench",
+        )
         futures.append(
             await producer.send(
-                settings.topic(LEADS), encode(event), key=event.lead_id.encode(), partition=partition_of(event.lead_id, settings.partitions),
+                settings.topic(LEADS),
+                encode(event),
+                key=event.lead_id.encode(),
+                partition=partition_of(event.lead_id, settings.partitions),
                 headers=envelope.headers(),
             )
         )
@@ -121,7 +151,9 @@ async def _rate(name: str, bootstrap: str, folder: Path, number: int) -> float:
 
 async def rate_of(name: str, settings: Settings, number: int) -> float:
     """Events a second of one contestant over a prepared log; its process is killed at the end."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.contestants", name, env=environment_of(settings))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.contestants", name, env=environment_of(settings)
+    )
     try:
         topic = f"{settings.namespace}.faust-out" if name == "faust" else settings.topic(LEADS)
         first, last = await _outputs(settings, topic, number, skip_inputs=name != "faust")
@@ -133,7 +165,12 @@ async def rate_of(name: str, settings: Settings, number: int) -> float:
 
 async def _outputs(settings: Settings, topic: str, number: int, *, skip_inputs: bool) -> tuple[float, float]:
     """Append times in seconds of the first and the last output, once all are there."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=500,
+    )
     await consumer.start()
     try:
         tps = [TopicPartition(topic, p) for p in range(settings.partitions)]

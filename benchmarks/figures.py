@@ -30,5 +30,7 @@ def medians(runs: Sequence[Sequence[Figure]]) -> list[tuple[Figure, float, float
     out = []
     for figure in runs[0]:
         values = [f.value for run in runs for f in run if f.name == figure.name]
-        out.append((Figure(figure.name, statistics.median(values), figure.unit, figure.target), min(values), max(values)))
+        out.append(
+            (Figure(figure.name, statistics.median(values), figure.unit, figure.target), min(values), max(values))
+        )
     return out

@@ -29,7 +29,8 @@ class Connection:
         raw = json.dumps(body).encode()
         extra = f"Idempotency-Key: {key}\r\n" if key else ""
         self._writer.write(
-            f"POST {path} HTTP/1.1\r\n{self._head}{extra}Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n".encode() + raw
+            f"POST {path} HTTP/1.1\r\n{self._head}{extra}Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
+            + raw
         )
         return await self._answer()
 
@@ -66,6 +67,8 @@ class Connection:
             buffer = (buffer + chunk).replace(b"\r\n", b"\n")
             while b"\n\n" in buffer:
                 block, buffer = buffer.split(b"\n\n", 1)
-                fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line and not line.startswith(b":"))
+                fields = dict(
+                    line.split(b": ", 1) for line in block.split(b"\n") if b": " in line and not line.startswith(b":")
+                )
                 if b"data" in fields:
                     yield fields.get(b"event", b"message").decode(), json.loads(fields[b"data"])

@@ -24,8 +24,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def _lead(number: int) -> dict[str, Any]:
     return {
-        "email": f"person{number}@company{number % 500}.example", "name": f"Person {number}", "company": f"Company {number % 500}",
-        "country": "DE", "attributes": {"employees": number % 400, "topic": "demo"}, "source": {"channel": "web", "campaign": "spring"},
+        "email": f"person{number}@company{number % 500}.example",
+        "name": f"Person {number}",
+        "company": f"Company {number % 500}",
+        "country": "DE",
+        "attributes": {"employees": number % 400, "topic": "demo"},
+        "source": {"channel": "web", "campaign": "spring"},
     }
 
 
@@ -76,7 +80,9 @@ def _cancelled(tasks: list[asyncio.Task[None]]) -> Iterator[None]:
             task.cancel()
 
 
-async def measure(seconds: float = 30.0, rate: float = 50.0, burst_rate: float = 500.0, burst_seconds: float = 20.0) -> list[Figure]:
+async def measure(
+    seconds: float = 30.0, rate: float = 50.0, burst_rate: float = 500.0, burst_seconds: float = 20.0
+) -> list[Figure]:
     """One run on a fresh installation."""
     with tempfile.TemporaryDirectory(prefix="leadloop-bench-") as folder:
         house = House(Path(folder) / "data", HERE / "agreement.yaml", HERE / "roster.yaml")
@@ -161,7 +167,9 @@ async def _actions(house: House, watch: Watch, rate: float) -> list[Figure]:
                 await asyncio.sleep(max(0.0, began + i / rate - time.perf_counter()))
                 lead, assignment = todo[i]
                 before = time.perf_counter()
-                status, answer = await c.post(f"/v1/leads/{lead}/actions", {"type": "accept", "assignment_id": assignment})
+                status, answer = await c.post(
+                    f"/v1/leads/{lead}/actions", {"type": "accept", "assignment_id": assignment}
+                )
                 if status != 202:
                     raise RuntimeError(f"the desk answered {status}: {answer}")
                 acted[lead] = before
@@ -187,7 +195,12 @@ async def _throughput(house: House, watch: Watch, rate: float, seconds: float) -
     await watch.until(lambda: sent.keys() <= watch.inbox.keys(), 120)
     arrived = [watch.inbox[k] for k in sent if k in watch.inbox]
     return [
-        Figure(f"leads a second through the whole loop, offered {rate:.0f}/s", len(arrived) / (max(arrived) - began), "leads/s", ">= 500"),
+        Figure(
+            f"leads a second through the whole loop, offered {rate:.0f}/s",
+            len(arrived) / (max(arrived) - began),
+            "leads/s",
+            ">= 500",
+        ),
         Figure("tail after the last 202", max(arrived) - last_202, "s"),
         *[
             Figure(f"CPU per lead, {name}", 1000 * (used - before.get(name, 0.0)) / len(sent), "ms")

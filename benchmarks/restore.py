@@ -26,7 +26,9 @@ async def measure() -> list[Figure]:
         broker = EmbeddedBroker(Path(folder) / "broker")
         await broker.start()
         try:
-            settings = replace(engine.settings_for(broker.bootstrap_servers, Path(folder), "bench-restore"), log_level="INFO")
+            settings = replace(
+                engine.settings_for(broker.bootstrap_servers, Path(folder), "bench-restore"), log_level="INFO"
+            )
             await engine.prepare(settings)
             await engine.fill(settings, KEYS * ROUNDS, keys=KEYS)
             await engine.rate_of("ours", settings, KEYS * ROUNDS)
@@ -41,7 +43,12 @@ async def measure() -> list[Figure]:
 
 async def _restored(settings: Settings) -> tuple[float, float]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.contestants", "ours", env=engine.environment_of(settings), stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "benchmarks.contestants",
+        "ours",
+        env=engine.environment_of(settings),
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     try:

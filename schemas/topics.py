@@ -30,14 +30,27 @@ class Topic:
     what: str
 
 
-LEADS = Topic("leads", "lead_id", Cleanup.KEEP, None, None, "One log per lead: every fact about it, in one total order.")
-TEAMS = Topic("teams", "team_id", Cleanup.KEEP, None, None, "One log per team: who is in it, what is asked of it, what is free again.")
-PROFILES = Topic("profiles", "lead_id", Cleanup.COMPACT, None, None, "The person behind a lead: the only personal data.")
+LEADS = Topic(
+    "leads", "lead_id", Cleanup.KEEP, None, None, "One log per lead: every fact about it, in one total order."
+)
+TEAMS = Topic(
+    "teams",
+    "team_id",
+    Cleanup.KEEP,
+    None,
+    None,
+    "One log per team: who is in it, what is asked of it, what is free again.",
+)
+PROFILES = Topic(
+    "profiles", "lead_id", Cleanup.COMPACT, None, None, "The person behind a lead: the only personal data."
+)
 ALERTS = Topic("alerts", "recipient", Cleanup.KEEP, None, None, "What is to be told to whom, and whether it was.")
 STATUSES = Topic("statuses", "lead_id", Cleanup.COMPACT, None, None, "Where every lead is now.")
 AGREEMENTS = Topic("agreements", "name", Cleanup.KEEP, None, 1, "The agreements: proposed, approved, published.")
 MODELS = Topic("models", "name", Cleanup.KEEP, None, 1, "Models learnt across leads.")
-DEAD_LETTERS = Topic("dead-letters", "processor", Cleanup.KEEP, timedelta(days=30), 1, "Records that could not be processed, whole.")
+DEAD_LETTERS = Topic(
+    "dead-letters", "processor", Cleanup.KEEP, timedelta(days=30), 1, "Records that could not be processed, whole."
+)
 
 TOPICS: tuple[Topic, ...] = (LEADS, TEAMS, PROFILES, ALERTS, STATUSES, AGREEMENTS, MODELS, DEAD_LETTERS)
 
@@ -60,7 +73,16 @@ _ALL = "intake scoring routing sla recycling desk alerting feedback"
 """All but the console follow a lead's life."""
 
 REGISTRY: tuple[Entry, ...] = (
-    *_entries("intake", LEADS, _ALL, intake.LeadSubmitted, intake.LeadSuppressed, intake.LeadsMerged, intake.LeadsUnmerged, intake.LeadErased),
+    *_entries(
+        "intake",
+        LEADS,
+        _ALL,
+        intake.LeadSubmitted,
+        intake.LeadSuppressed,
+        intake.LeadsMerged,
+        intake.LeadsUnmerged,
+        intake.LeadErased,
+    ),
     *_entries("intake", LEADS, "intake scoring recycling feedback desk", intake.EngagementObserved),
     *_entries("intake", LEADS, "intake feedback desk", intake.ConsentChanged),
     *_entries("intake", PROFILES, "intake desk feedback", intake.LeadProfile),
@@ -72,24 +94,67 @@ REGISTRY: tuple[Entry, ...] = (
     *_entries("routing", LEADS, "desk feedback", routing.ActionRefused),
     *_entries("routing", TEAMS, "routing", routing.AssignmentRequested, routing.AssignmentReleased),
     *_entries(
-        "desk", LEADS, _ALL, desk.LeadAccepted, desk.LeadRejected, desk.ContactAttempted, desk.LeadConnected, desk.MeetingRecorded,
-        desk.NoteAdded, desk.NextStepSet, desk.OpportunityOpened, desk.LeadHandedOver, desk.LeadReturned, desk.ReassignmentOrdered,
-        desk.LeadWon, desk.LeadLost, desk.ActionUndone,
+        "desk",
+        LEADS,
+        _ALL,
+        desk.LeadAccepted,
+        desk.LeadRejected,
+        desk.ContactAttempted,
+        desk.LeadConnected,
+        desk.MeetingRecorded,
+        desk.NoteAdded,
+        desk.NextStepSet,
+        desk.OpportunityOpened,
+        desk.LeadHandedOver,
+        desk.LeadReturned,
+        desk.ReassignmentOrdered,
+        desk.LeadWon,
+        desk.LeadLost,
+        desk.ActionUndone,
     ),
     *_entries("desk", PROFILES, "desk", desk.ProfileNote),
     *_entries(
-        "desk", TEAMS, "routing desk", desk.RepJoined, desk.RepLeft, desk.RepChanged, desk.RepAvailabilityChanged, desk.LeadClaimed
+        "desk",
+        TEAMS,
+        "routing desk",
+        desk.RepJoined,
+        desk.RepLeft,
+        desk.RepChanged,
+        desk.RepAvailabilityChanged,
+        desk.LeadClaimed,
     ),
-    *_entries("sla", LEADS, "desk feedback", sla.ClockStarted, sla.ClockMet, sla.ClockPaused, sla.ClockResumed,
-              sla.ClockCancelled, sla.ClockCorrected),
+    *_entries(
+        "sla",
+        LEADS,
+        "desk feedback",
+        sla.ClockStarted,
+        sla.ClockMet,
+        sla.ClockPaused,
+        sla.ClockResumed,
+        sla.ClockCancelled,
+        sla.ClockCorrected,
+    ),
     *_entries("sla", LEADS, "alerting desk feedback", sla.ClockWarned),
     *_entries("sla", LEADS, "routing alerting desk feedback", sla.ClockBreached),
     *_entries("recycling", LEADS, _ALL, recycling.LeadRecycled, recycling.LeadReactivated, recycling.LeadRetired),
-    *_entries("alerting", ALERTS, "alerting feedback", alerting.AlertRequested, alerting.AlertReleased, alerting.AlertSent, alerting.AlertFailed),
+    *_entries(
+        "alerting",
+        ALERTS,
+        "alerting feedback",
+        alerting.AlertRequested,
+        alerting.AlertReleased,
+        alerting.AlertSent,
+        alerting.AlertFailed,
+    ),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
     *_entries("console", AGREEMENTS, "console", console.AgreementProposed, console.AgreementApproved),
     *_entries("console", AGREEMENTS, _ALL + " console", console.AgreementPublished),
-    Entry(runtime.TimerDue, "runtime", (LEADS, TEAMS, ALERTS), frozenset(["scoring", "routing", "sla", "recycling", "alerting"])),
+    Entry(
+        runtime.TimerDue,
+        "runtime",
+        (LEADS, TEAMS, ALERTS),
+        frozenset(["scoring", "routing", "sla", "recycling", "alerting"]),
+    ),
     *_entries("runtime", DEAD_LETTERS, "console feedback", runtime.DeadLettered),
     *_entries("console", DEAD_LETTERS, "console feedback", console.DeadLetterClosed),
 )
@@ -115,7 +180,9 @@ def topic_of(event: Event, writer: str, to: Topic | None = None) -> Topic:
     """Where `writer` may append `event`. Raises NotItsToSay if it is another service's to say, or that topic is not its place."""
     entry = by_class().get(type(event))
     if entry is None:
-        raise NotItsToSay(f"{type(event).__name__} is in no entry of schemas/topics.py: register it with its one writer")
+        raise NotItsToSay(
+            f"{type(event).__name__} is in no entry of schemas/topics.py: register it with its one writer"
+        )
     if entry.writer != writer:
         raise NotItsToSay(f"{type(event).__name__} is {entry.writer}'s to say, not {writer}'s: see schemas/topics.py")
     if to is None:

@@ -96,12 +96,16 @@ AttributeValue = bool | int | Decimal | NonPersonalText
 """The value of an attribute that the agreement declares non-personal."""
 
 Points = Annotated[
-    Decimal, Field(max_digits=12, decimal_places=6), PlainSerializer(lambda d: format(d, "f"), return_type=str, when_used="json")
+    Decimal,
+    Field(max_digits=12, decimal_places=6),
+    PlainSerializer(lambda d: format(d, "f"), return_type=str, when_used="json"),
 ]
 """Points of a score: exact decimals."""
 
-Grade = Annotated[Literal["A1", "A2", "A3", "A4", "B1", "B2", "B3", "B4", "C1", "C2", "C3", "C4", "D1", "D2", "D3", "D4"],
-                  Field(description="letter: fit; number: engagement")]
+Grade = Annotated[
+    Literal["A1", "A2", "A3", "A4", "B1", "B2", "B3", "B4", "C1", "C2", "C3", "C4", "D1", "D2", "D3", "D4"],
+    Field(description="letter: fit; number: engagement"),
+]
 
 LogOffset = Annotated[int, Field(ge=-1)]
 """A position in the log of the partition that the event itself is in."""
@@ -120,7 +124,7 @@ class Money(Model):
     @classmethod
     def _no_floats(cls, value: Any) -> Any:
         if isinstance(value, float):
-            raise ValueError("an amount is a decimal string such as \"12.00\", not a binary fraction")
+            raise ValueError('an amount is a decimal string such as "12.00", not a binary fraction')
         return value
 
 

@@ -85,7 +85,11 @@ class Publications:
 
     def _void_because(self, event: AgreementPublished, appended_at: datetime) -> str | None:
         if event.effective_at is None:
-            return None if not self._published else "only the first agreement of an installation is in force from the beginning"
+            return (
+                None
+                if not self._published
+                else "only the first agreement of an installation is in force from the beginning"
+            )
         if not self._published:
             return "the first agreement of an installation is in force from the beginning"
         if event.effective_at < appended_at + NOTICE:
@@ -134,7 +138,10 @@ class AgreementReader:
     @property
     def is_fresh(self) -> bool:
         """Whether a read to the end began recently enough, and there is an agreement at all."""
-        return len(self.publications) > 0 and time.monotonic() - self._fresh_at <= self._settings.agreement_freshness.total_seconds()
+        return (
+            len(self.publications) > 0
+            and time.monotonic() - self._fresh_at <= self._settings.agreement_freshness.total_seconds()
+        )
 
     async def fresh(self) -> None:
         """Wait until the copy is fresh and holds an agreement. Returns at once when it is."""
@@ -146,7 +153,9 @@ class AgreementReader:
     async def wait_for(self, version: int) -> None:
         """Wait until this version, or a newer one, has been read."""
         async with self._changed:
-            await self._changed.wait_for(lambda: any(p.agreement.version >= version for p in self.publications._published))
+            await self._changed.wait_for(
+                lambda: any(p.agreement.version >= version for p in self.publications._published)
+            )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AgreementReader]:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -57,8 +58,13 @@ class Appender:
         """Connect. Raises KafkaError if no broker answers."""
         patience_ms = int(self._settings.broker_patience.total_seconds() * 1000)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers, acks="all", enable_idempotence=True, linger_ms=0,
-            max_batch_size=900_000, max_request_size=1_000_000, request_timeout_ms=max(1000, patience_ms // 2),
+            bootstrap_servers=self._settings.bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=900_000,
+            max_request_size=1_000_000,
+            request_timeout_ms=max(1000, patience_ms // 2),
             client_id=f"{self._settings.namespace}.{self._service}",
         )
         await self._producer.start()
@@ -71,23 +77,36 @@ class Appender:
                 await producer.stop()
 
     async def append(
-        self, event: Event, *, event_id: EventId | None = None, cause: Envelope | None = None, traceparent: str | None = None,
+        self,
+        event: Event,
+        *,
+        event_id: EventId | None = None,
+        cause: Envelope | None = None,
+        traceparent: str | None = None,
         topic: Topic | None = None,
     ) -> Appended:
         """Append one event and wait until every replica has it.
 
         Raises NotItsToSay, or BrokerAway after `settings.broker_patience`.
         """
-        return (await self.append_all([event], event_ids=[event_id], cause=cause, traceparent=traceparent, topic=topic))[0]
+        return (
+            await self.append_all([event], event_ids=[event_id], cause=cause, traceparent=traceparent, topic=topic)
+        )[0]
 
     async def append_all(
-        self, events: Sequence[Event], *, event_ids: Sequence[EventId | None] | None = None, cause: Envelope | None = None,
-        traceparent: str | None = None, topic: Topic | None = None,
+        self,
+        events: Sequence[Event],
+        *,
+        event_ids: Sequence[EventId | None] | None = None,
+        cause: Envelope | None = None,
+        traceparent: str | None = None,
+        topic: Topic | None = None,
     ) -> list[Appended]:
         """Append events, in order within each partition, and wait for all. Raises as `append` does."""
         ids = [given or fresh_id() for given in (event_ids or [None] * len(events))]
         sends = [
-            self._record(event, event_id, cause, traceparent, topic) for event, event_id in zip(events, ids, strict=True)
+            self._record(event, event_id, cause, traceparent, topic)
+            for event, event_id in zip(events, ids, strict=True)
         ]
         results = await self._send([s[:5] for s in sends])
         return [Appended(s[5], r.partition, r.offset, i) for s, r, i in zip(sends, results, ids, strict=True)]
@@ -119,9 +138,11 @@ class Appender:
         partition = partition_of(topics.partition_key_of(event, to), self._settings.partitions_of(to))
         return self._settings.topic(to), partition, subject.encode(), encode(event), envelope.headers(), to
 
-    async def _send(self, records: Sequence[tuple[str, int, bytes, bytes | None, Headers]]) -> list[object]:
+    async def _send(self, records: Sequence[tuple[str, int, bytes, bytes | None, Headers]]) -> list[Any]:
         if self._producer is None:
-            raise BrokerAway("this service is not connected to the broker (it is starting or stopping): try again in a moment")
+            raise BrokerAway(
+                "this service is not connected to the broker (it is starting or stopping): try again in a moment"
+            )
         try:
             async with asyncio.timeout(self._settings.broker_patience.total_seconds()):
                 futures = [
@@ -130,7 +151,11 @@ class Appender:
                 ]
                 results = await asyncio.gather(*futures)
         except (KafkaError, TimeoutError, OSError) as error:
-            self._health.say("writing", ok=False, because=f"the broker did not acknowledge a write: {type(error).__name__}")
-            raise BrokerAway("the broker did not acknowledge in time: nothing is confirmed, send the same again") from error
+            self._health.say(
+                "writing", ok=False, because=f"the broker did not acknowledge a write: {type(error).__name__}"
+            )
+            raise BrokerAway(
+                "the broker did not acknowledge in time: nothing is confirmed, send the same again"
+            ) from error
         self._health.say("writing", ok=True)
         return list(results)

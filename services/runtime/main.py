@@ -115,7 +115,11 @@ async def _run(service: Service, settings: Settings) -> int:
             await stack.enter_async_context(enter(settings, running))
         for processor in service.processors:
             await stack.enter_async_context(host(processor, running))
-        app = service.http(settings, running) if service.http else create_app(f"leadloop {service.name}", settings, running.health)
+        app = (
+            service.http(settings, running)
+            if service.http
+            else create_app(f"leadloop {service.name}", settings, running.health)
+        )
         port = await stack.enter_async_context(serve(app, settings.host, settings.port))
         _announce(settings, service.name, port)
         log.info("started", port=port, pid=os.getpid())
@@ -138,5 +142,3 @@ def _announce(settings: Settings, service: str, port: int) -> None:
 def _too_slow() -> None:
     log.error("stop_took_too_long", seconds=STOP_WITHIN_SECONDS)
     os._exit(EXIT_START_AGAIN)
-
-

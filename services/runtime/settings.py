@@ -83,10 +83,17 @@ class Settings:
         take("group_size", _whole(1, 10_000))
         take("dead_letter_share", _share)
         take("equal_content_window", _seconds)
-        required = {"bootstrap_servers": "the brokers, such as localhost:9092", "secret": "the installation's secret, 64 hexadecimal digits",
-                    "token": "the bearer token of the HTTP doors", "data_dir": "a folder that the service may write to"}
-        mistakes += [f"{PREFIX}{n.upper()} is missing: set it to {what}" for n, what in required.items()
-                     if n not in values and not any(m.startswith(PREFIX + n.upper()) for m in mistakes)]
+        required = {
+            "bootstrap_servers": "the brokers, such as localhost:9092",
+            "secret": "the installation's secret, 64 hexadecimal digits",
+            "token": "the bearer token of the HTTP doors",
+            "data_dir": "a folder that the service may write to",
+        }
+        mistakes += [
+            f"{PREFIX}{n.upper()} is missing: set it to {what}"
+            for n, what in required.items()
+            if n not in values and not any(m.startswith(PREFIX + n.upper()) for m in mistakes)
+        ]
         if mistakes:
             raise SettingsRefused("; ".join(mistakes))
         return cls(**values)

@@ -88,7 +88,9 @@ def interesting(processor: Processor[S]) -> frozenset[str]:
     """The `ce_type`s that the processor must decode, old versions included."""
     events = processor.listens | (LIFE_EVENTS if processor.follows_life else frozenset())
     names = {e.type_name() for e in events}
-    return frozenset(names | {old for old in UPCASTERS if any(old.rsplit(".v", 1)[0] == n.rsplit(".v", 1)[0] for n in names)})
+    return frozenset(
+        names | {old for old in UPCASTERS if any(old.rsplit(".v", 1)[0] == n.rsplit(".v", 1)[0] for n in names)}
+    )
 
 
 def concerns(headers: Sequence[tuple[str, bytes]], wanted: Set[bytes], name: bytes) -> bool:
@@ -162,7 +164,8 @@ def step(
         )
         decision = processor.decide(before.own, event, context)
         said = tuple(
-            _say(processor, e, index, record, envelope, now, incarnation, source, writer) for index, e in enumerate(decision.events)
+            _say(processor, e, index, record, envelope, now, incarnation, source, writer)
+            for index, e in enumerate(decision.events)
         )
     except Exception as error:
         raise DecideFailed(read, error, effect) from error
@@ -171,7 +174,15 @@ def step(
 
 
 def _say(
-    processor: Processor[S], event: Event, index: int, record: Record, cause: Envelope, now: datetime, incarnation: str, source: str, writer: str
+    processor: Processor[S],
+    event: Event,
+    index: int,
+    record: Record,
+    cause: Envelope,
+    now: datetime,
+    incarnation: str,
+    source: str,
+    writer: str,
 ) -> Said:
     topic = topics.topic_of(event, processor.service)
     key = topics.key_of(event, topic)
@@ -197,5 +208,3 @@ def _say(
         ),
         value,
     )
-
-

@@ -26,7 +26,7 @@ class Uuid:
         return value.hex()
 
 
-class TopicIdsResponse(Response):
+class TopicIdsResponse(Response):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -34,7 +34,11 @@ class TopicIdsResponse(Response):
         (
             "brokers",
             CompactArray(
-                ("node_id", Int32), ("host", CompactString("utf-8")), ("port", Int32), ("rack", CompactString("utf-8")), ("tags", TaggedFields)
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
             ),
         ),
         ("cluster_id", CompactString("utf-8")),
@@ -67,7 +71,7 @@ class TopicIdsResponse(Response):
     )
 
 
-class TopicIdsRequestStruct(RequestStruct):
+class TopicIdsRequestStruct(RequestStruct):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 12
     RESPONSE_TYPE = TopicIdsResponse
@@ -80,7 +84,7 @@ class TopicIdsRequestStruct(RequestStruct):
     )
 
 
-class TopicIdsRequest(Request[TopicIdsRequestStruct]):
+class TopicIdsRequest(Request[TopicIdsRequestStruct]):  # type: ignore[misc]
     """The ids of the topics of these names."""
 
     API_KEY = 3

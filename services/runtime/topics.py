@@ -46,9 +46,7 @@ def configuration(topic: Topic) -> dict[str, str]:
 
 def new_topics(settings: Settings) -> list[NewTopic]:
     """Every topic of the registry, as the broker is asked to make it."""
-    return [
-        NewTopic(settings.topic(t), settings.partitions_of(t), -1, {}, configuration(t)) for t in TOPICS
-    ]
+    return [NewTopic(settings.topic(t), settings.partitions_of(t), -1, {}, configuration(t)) for t in TOPICS]
 
 
 async def ensure_topics(settings: Settings, extra: Sequence[NewTopic] = (), *, timeout: float = 30.0) -> None:
@@ -73,7 +71,9 @@ async def ensure(settings: Settings, wanted: Sequence[NewTopic], *, timeout: flo
             response = await admin.create_topics(missing, validate_only=False)
             for name, code, *rest in response.topic_errors:
                 if code not in (0, _TOPIC_ALREADY_EXISTS):
-                    raise TopicsRefused(f"the broker refuses to make the topic {name}: {rest[0] if rest else ''} (error {code})")
+                    raise TopicsRefused(
+                        f"the broker refuses to make the topic {name}: {rest[0] if rest else ''} (error {code})"
+                    )
         await _wait_for_leaders(admin, {t.name: t.num_partitions for t in wanted}, timeout)
     finally:
         await admin.close()
@@ -86,7 +86,9 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, int
             ready = {
                 d["topic"]: len(d["partitions"])
                 for d in found
-                if d["error_code"] == 0 and d["partitions"] and all(p["leader"] >= 0 and p["error_code"] == 0 for p in d["partitions"])
+                if d["error_code"] == 0
+                and d["partitions"]
+                and all(p["leader"] >= 0 and p["error_code"] == 0 for p in d["partitions"])
             }
             if ready.keys() >= wanted.keys():
                 break
@@ -114,7 +116,9 @@ async def incarnations(settings: Settings, *topics: Topic) -> dict[str, str]:
         found = {t["name"]: t["topic_id"].hex()[:8] for t in response.to_object()["topics"] if t["error_code"] == 0}
         missing = [t.name for t in topics if settings.topic(t) not in found]
         if missing:
-            raise TopicsRefused(f"the broker has no topic {', '.join(missing)}: start the installation with `leadloop up` to make them")
+            raise TopicsRefused(
+                f"the broker has no topic {', '.join(missing)}: start the installation with `leadloop up` to make them"
+            )
         return {t.name: found[settings.topic(t)] for t in topics}
     finally:
         await admin.close()

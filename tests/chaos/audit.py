@@ -81,7 +81,9 @@ def _raw(topic: str, partition: int, r: Any) -> Raw:
     if "ce_cause" in headers:
         source, offset, index = headers["ce_cause"].decode().rsplit("|", 2)
         cause = (source, int(offset), int(index))
-    record = Record(topic, partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC), r.key, r.value, tuple(r.headers))
+    record = Record(
+        topic, partition, r.offset, datetime.fromtimestamp(r.timestamp / 1000, UTC), r.key, r.value, tuple(r.headers)
+    )
     return Raw(record, headers.get("ce_type", b"").decode(), headers.get("ce_id", b"").decode(), cause)
 
 
@@ -135,10 +137,14 @@ def fold_leads(leads: Mapping[str, list[Raw]], findings: Findings) -> dict[str, 
                 continue
             before = story.life
             event = decode(raw.type, raw.record.value)
-            story.life, effect = fold(before, event, position=raw.record.offset, now=now, event_id=EventId(raw.event_id))
+            story.life, effect = fold(
+                before, event, position=raw.record.offset, now=now, event_id=EventId(raw.event_id)
+            )
             story.effects[raw.event_id] = effect
             findings.expect(
-                not (before.held and story.life.held and (before.offer, before.rep) != (story.life.offer, story.life.rep)),
+                not (
+                    before.held and story.life.held and (before.offer, before.rep) != (story.life.offer, story.life.rep)
+                ),
                 f"lead {key}: at {raw.record.offset} one assignment replaced another that was in effect",
             )
             findings.counts[f"{raw.type.split('.')[1]}:{effect}"] += 1
@@ -155,21 +161,34 @@ def check_submissions(leads: Mapping[str, list[Raw]], promised: Mapping[str, str
                 found[raw.content["submission_id"]] += 1
                 whose[raw.content["submission_id"]] = key
     for submission, lead in promised.items():
-        findings.expect(found[submission] == 1, f"submission {submission} (lead {lead}) is in the log {found[submission]} times, not once")
-        findings.expect(whose.get(submission) in (lead, None), f"submission {submission} is in the log of {whose.get(submission)}, not {lead}")
+        findings.expect(
+            found[submission] == 1,
+            f"submission {submission} (lead {lead}) is in the log {found[submission]} times, not once",
+        )
+        findings.expect(
+            whose.get(submission) in (lead, None),
+            f"submission {submission} is in the log of {whose.get(submission)}, not {lead}",
+        )
     for submission in found.keys() - promised.keys():
         findings.wrong.append(f"submission {submission} is in the log, and nobody was answered 202 for it")
     findings.counts["submissions"] = len(promised)
 
 
-def check_actions(leads: Mapping[str, list[Raw]], stories: Mapping[str, Story], promised: Mapping[str, str], findings: Findings) -> None:
+def check_actions(
+    leads: Mapping[str, list[Raw]], stories: Mapping[str, Story], promised: Mapping[str, str], findings: Findings
+) -> None:
     """Every action that was answered with 202 is in the log once, and either in effect (or a repeat) or refused by name."""
     refused = Counter(
-        raw.content["action_id"] for log in leads.values() for raw in log if raw.type.startswith("leadloop.ActionRefused.")
+        raw.content["action_id"]
+        for log in leads.values()
+        for raw in log
+        if raw.type.startswith("leadloop.ActionRefused.")
     )
     seen = Counter(raw.event_id for log in leads.values() for raw in log if raw.type in ACTION_TYPES)
     for action, lead in promised.items():
-        findings.expect(seen[action] == 1, f"action {action} on lead {lead} is in the log {seen[action]} times, not once")
+        findings.expect(
+            seen[action] == 1, f"action {action} on lead {lead} is in the log {seen[action]} times, not once"
+        )
     for key, story in stories.items():
         for raw in leads[key]:
             if raw.type in ACTION_TYPES:
@@ -205,7 +224,9 @@ def check_clocks(leads: Mapping[str, list[Raw]], stories: Mapping[str, Story], f
             if not name.startswith("Clock"):
                 continue
             clock = raw.content["clock_id"]
-            findings.expect(name in CLOCK_NEXT[last.get(clock)], f"lead {key}: clock {clock}: {name} after {last.get(clock)}")
+            findings.expect(
+                name in CLOCK_NEXT[last.get(clock)], f"lead {key}: clock {clock}: {name} after {last.get(clock)}"
+            )
             if name == "ClockWarned":
                 share = (clock, raw.content["share"])
                 findings.expect(share not in shares, f"lead {key}: clock {clock} warned twice at {share[1]}")
@@ -216,7 +237,8 @@ def check_clocks(leads: Mapping[str, list[Raw]], stories: Mapping[str, Story], f
         for clock, name in last.items():
             runs = name in ("ClockStarted", "ClockWarned", "ClockPaused", "ClockResumed")
             findings.expect(
-                not runs or offers[clock] == stories[key].life.assignment_id, f"lead {key}: clock {clock} runs for an assignment that has ended"
+                not runs or offers[clock] == stories[key].life.assignment_id,
+                f"lead {key}: clock {clock} runs for an assignment that has ended",
             )
 
 
@@ -228,7 +250,9 @@ def check_rest(stories: Mapping[str, Story], findings: Findings) -> None:
     findings.counts.update(f"status:{s.life.lead_status}" for s in stories.values())
 
 
-def check_statuses(stories: Mapping[str, Story], statuses: Iterable[Raw], ledger: Mapping[str, Mapping[str, Any]], findings: Findings) -> None:
+def check_statuses(
+    stories: Mapping[str, Story], statuses: Iterable[Raw], ledger: Mapping[str, Mapping[str, Any]], findings: Findings
+) -> None:
     """The ledger and the `statuses` topic say what the fold says."""
     published: dict[str, dict[str, Any]] = {raw.key: raw.content for raw in statuses}
     for key, story in stories.items():
@@ -241,10 +265,22 @@ def check_statuses(stories: Mapping[str, Story], statuses: Iterable[Raw], ledger
             if said is None:
                 findings.wrong.append(f"lead {key} is not in {where}")
                 continue
-            findings.expect(said["lead_status"] == expected, f"lead {key}: {where} says {said['lead_status']}, its log says {expected}")
-            findings.expect(said["cycle"] == story.life.cycle, f"lead {key}: {where} says cycle {said['cycle']}, its log {story.life.cycle}")
-            findings.expect(said.get("owner") == story.life.rep, f"lead {key}: {where} says owner {said.get('owner')}, its log {story.life.rep}")
-    findings.expect(ledger.keys() <= stories.keys(), f"the ledger has leads that no log has: {sorted(ledger.keys() - stories.keys())[:3]}")
+            findings.expect(
+                said["lead_status"] == expected,
+                f"lead {key}: {where} says {said['lead_status']}, its log says {expected}",
+            )
+            findings.expect(
+                said["cycle"] == story.life.cycle,
+                f"lead {key}: {where} says cycle {said['cycle']}, its log {story.life.cycle}",
+            )
+            findings.expect(
+                said.get("owner") == story.life.rep,
+                f"lead {key}: {where} says owner {said.get('owner')}, its log {story.life.rep}",
+            )
+    findings.expect(
+        ledger.keys() <= stories.keys(),
+        f"the ledger has leads that no log has: {sorted(ledger.keys() - stories.keys())[:3]}",
+    )
 
 
 def check_alerts(alerts: Mapping[str, list[Raw]], findings: Findings) -> None:
@@ -266,9 +302,14 @@ def check_alerts(alerts: Mapping[str, list[Raw]], findings: Findings) -> None:
                 ended[raw.content["alert_id"]] += 1
     findings.expect(set(released.values()) <= {1}, "a message was released twice")
     for alert in released:
-        findings.expect(ended[alert] == 1, f"alert {alert} was reported {ended[alert]} times as sent or failed, not once")
+        findings.expect(
+            ended[alert] == 1, f"alert {alert} was reported {ended[alert]} times as sent or failed, not once"
+        )
     for alert, times in requested.items():
-        findings.expect(times == 1 and carried[alert] == 1, f"alert {alert} was requested {times} times and carried by {carried[alert]} messages")
+        findings.expect(
+            times == 1 and carried[alert] == 1,
+            f"alert {alert} was requested {times} times and carried by {carried[alert]} messages",
+        )
 
 
 async def topics(bootstrap: str, namespace: str, partitions: int) -> dict[str, list[Raw]]:
@@ -277,7 +318,10 @@ async def topics(bootstrap: str, namespace: str, partitions: int) -> dict[str, l
 
 
 def audit(
-    raw: Mapping[str, list[Raw]], submissions: Mapping[str, str], actions: Mapping[str, str], ledger: Mapping[str, Mapping[str, Any]]
+    raw: Mapping[str, list[Raw]],
+    submissions: Mapping[str, str],
+    actions: Mapping[str, str],
+    ledger: Mapping[str, Mapping[str, Any]],
 ) -> Findings:
     """Everything that can be said of a quiet installation."""
     findings = Findings()

@@ -44,9 +44,13 @@ class House:
         if first:
             command += ["--agreement", str(self.agreement), "--roster", str(self.roster), "--ports", "auto"]
         self.data.mkdir(parents=True, exist_ok=True)
-        with open(self.data / "up.log", "ab") as log:
+        with open(self.data / "up.log", "ab") as log:  # noqa: ASYNC230 - a moment, before anything runs
             self._supervisor = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=log, env={**os.environ, **self.environment}, start_new_session=True
+                *command,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
             )
         assert self._supervisor.stdout is not None
         async with asyncio.timeout(READY_SECONDS):
@@ -116,13 +120,21 @@ class House:
     async def _worker(self, service: str) -> asyncio.subprocess.Process:
         installation = Installation.find(self.data)
         environment = {
-            "LEADLOOP_BOOTSTRAP_SERVERS": self.kafka, "LEADLOOP_SECRET": installation.secret.hex(), "LEADLOOP_TOKEN": self.token,
-            "LEADLOOP_DATA_DIR": str(self.data / f"extra-{service}"), "LEADLOOP_NAMESPACE": installation.namespace,
+            "LEADLOOP_BOOTSTRAP_SERVERS": self.kafka,
+            "LEADLOOP_SECRET": installation.secret.hex(),
+            "LEADLOOP_TOKEN": self.token,
+            "LEADLOOP_DATA_DIR": str(self.data / f"extra-{service}"),
+            "LEADLOOP_NAMESPACE": installation.namespace,
             "LEADLOOP_PARTITIONS": str(installation.partitions),
         }
-        with open(self.data / f"extra-{service}.log", "ab") as log:
+        with open(self.data / f"extra-{service}.log", "ab") as log:  # noqa: ASYNC230 - a moment
             return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", f"services.{service}", stdout=log, stderr=log, env={**os.environ, **self.environment, **environment}
+                sys.executable,
+                "-m",
+                f"services.{service}",
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment, **environment},
             )
 
     async def _kill_all(self) -> None:

@@ -43,9 +43,14 @@ async def _until_answered(send: Any) -> httpx.Response:
 
 def _lead(number: int, chance: random.Random) -> dict[str, Any]:
     return {
-        "email": f"prospect{number}@company{number % 97}.example", "name": f"Prospect {number}", "company": f"Company {number % 97}",
+        "email": f"prospect{number}@company{number % 97}.example",
+        "name": f"Prospect {number}",
+        "company": f"Company {number % 97}",
         "country": chance.choice(["DE", "AT", "US"]),
-        "attributes": {"employees": chance.choice([5, 80, 400]), "topic": chance.choice(["demo", "demo", "pricing", "newsletter"])},
+        "attributes": {
+            "employees": chance.choice([5, 80, 400]),
+            "topic": chance.choice(["demo", "demo", "pricing", "newsletter"]),
+        },
         "source": {"channel": "web", "campaign": chance.choice(["spring", "webinar", "fair"])},
     }
 
@@ -93,8 +98,16 @@ async def work(house: House, ledger: Ledger, rep: str, *, seed: int, until: asyn
 
 
 SCRIPTS: tuple[tuple[dict[str, Any], ...], ...] = (
-    ({"type": "accept"}, {"type": "attempt", "channel": "phone", "disposition": "connected"}, {"type": "win", "amount": {"amount": "1200.00", "currency": "EUR"}}),
-    ({"type": "accept"}, {"type": "attempt", "channel": "phone", "disposition": "no_answer"}, {"type": "recycle", "reason": "no_timeline"}),
+    (
+        {"type": "accept"},
+        {"type": "attempt", "channel": "phone", "disposition": "connected"},
+        {"type": "win", "amount": {"amount": "1200.00", "currency": "EUR"}},
+    ),
+    (
+        {"type": "accept"},
+        {"type": "attempt", "channel": "phone", "disposition": "no_answer"},
+        {"type": "recycle", "reason": "no_timeline"},
+    ),
     ({"type": "reject", "reason": "no_budget"},),
     ({"type": "reject", "reason": "not_mine"},),
     ({"type": "accept"}, {"type": "connect", "channel": "phone"}, {"type": "lose", "reason": "no_budget"}),
@@ -102,12 +115,15 @@ SCRIPTS: tuple[tuple[dict[str, Any], ...], ...] = (
 )
 
 
-async def _act(house: House, client: httpx.AsyncClient, ledger: Ledger, row: dict[str, Any], chance: random.Random) -> None:
+async def _act(
+    house: House, client: httpx.AsyncClient, ledger: Ledger, row: dict[str, Any], chance: random.Random
+) -> None:
     for step in chance.choice(SCRIPTS):
         key = str(uuid.UUID(int=chance.getrandbits(128)))
         answer = await _until_answered(
             lambda step=step, key=key: client.post(
-                f"{house.doors['desk']}/v1/leads/{row['lead_id']}/actions", json={**step, "assignment_id": row["assignment_id"]},
+                f"{house.doors['desk']}/v1/leads/{row['lead_id']}/actions",
+                json={**step, "assignment_id": row["assignment_id"]},
                 headers={"Idempotency-Key": key},
             )
         )

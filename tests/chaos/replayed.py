@@ -6,7 +6,6 @@ This finds an output that was lost, an output too many, and a decision that was 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import Any
 
 from schemas.events.console import AgreementPublished
@@ -30,7 +29,9 @@ def publications(raw: list[Raw]) -> Publications:
     return out
 
 
-def said_again(processor: Processor[Any], raw: Mapping[str, list[Raw]], agreements: Publications, incarnation: str) -> dict[str, tuple[str, bytes]]:
+def said_again(
+    processor: Processor[Any], raw: Mapping[str, list[Raw]], agreements: Publications, incarnation: str
+) -> dict[str, tuple[str, bytes]]:
     """What the processor says, given its log: event id -> (target topic, content)."""
     wanted = interesting(processor)
     kept: dict[bytes, KeyRecord[Any]] = {}
@@ -42,7 +43,14 @@ def said_again(processor: Processor[Any], raw: Mapping[str, list[Raw]], agreemen
         key = r.record.key or b""
         overlay = Parts(parts.setdefault(key, {}))
         result = step(
-            processor, kept.get(key), overlay, r.record, agreements, incarnation=incarnation, source="replay", writer="replay"
+            processor,
+            kept.get(key),
+            overlay,
+            r.record,
+            agreements,
+            incarnation=incarnation,
+            source="replay",
+            writer="replay",
         )
         kept[key] = result.after
         for (kind, name), part in overlay.changes.items():
@@ -71,10 +79,17 @@ def compare(raw: Mapping[str, list[Raw]], incarnations: Mapping[str, str], findi
             before = recorded.pop(processor.name, {})
             lost, extra = again.keys() - before.keys(), before.keys() - again.keys()
             other = [i for i in again.keys() & before.keys() if again[i] != before[i]]
-            findings.expect(not lost, f"{processor.name}: {len(lost)} events of the replay were never said, such as {sorted(lost)[:3]}")
-            findings.expect(not extra, f"{processor.name}: {len(extra)} events were said that the replay does not say, such as {sorted(extra)[:3]}")
-            findings.expect(not other, f"{processor.name}: {len(other)} events say something else in the replay, such as {sorted(other)[:3]}")
+            findings.expect(
+                not lost,
+                f"{processor.name}: {len(lost)} events of the replay were never said, such as {sorted(lost)[:3]}",
+            )
+            findings.expect(
+                not extra,
+                f"{processor.name}: {len(extra)} events were said that the replay does not say, such as {sorted(extra)[:3]}",
+            )
+            findings.expect(
+                not other,
+                f"{processor.name}: {len(other)} events say something else in the replay, such as {sorted(other)[:3]}",
+            )
             findings.counts[f"replayed:{processor.name}"] = len(again)
     findings.expect(not recorded, f"events by processors that there are not: {sorted(recorded)}")
-
-

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 from aiosmtpd.controller import Controller
 
+from schemas.topics import ALERTS, LEADS, TEAMS
 from services.console.installation import Installation
 from services.console.ports import free_port
 from services.runtime.settings import Settings
 from services.runtime.topics import incarnations
-from schemas.topics import ALERTS, LEADS, TEAMS
 from tests.chaos import audit, load, replayed
 from tests.chaos.faults import Fault
 from tests.chaos.house import House
@@ -55,8 +55,13 @@ async def run(plan: Plan, data: Path) -> tuple[audit.Findings, load.Ledger]:
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     house = House(
-        data, HERE / "agreement.yaml", HERE / "roster.yaml",
-        {"LEADLOOP_MANAGERS_URL": f"mailto://127.0.0.1:{port}?from=leadloop@example.org&to=managers@example.org", **dict(plan.environment)},
+        data,
+        HERE / "agreement.yaml",
+        HERE / "roster.yaml",
+        {
+            "LEADLOOP_MANAGERS_URL": f"mailto://127.0.0.1:{port}?from=leadloop@example.org&to=managers@example.org",
+            **dict(plan.environment),
+        },
     )
     promised = load.Ledger()
     try:
@@ -115,8 +120,14 @@ async def _ledger(house: House, client: httpx.AsyncClient) -> dict[str, dict[str
     after: str | None = None
     while True:
         answer = (
-            await client.get(f"{house.doors['feedback']}/v1/leads", params={"limit": 500, **({"after": after} if after else {})})
-        ).raise_for_status().json()
+            (
+                await client.get(
+                    f"{house.doors['feedback']}/v1/leads", params={"limit": 500, **({"after": after} if after else {})}
+                )
+            )
+            .raise_for_status()
+            .json()
+        )
         rows |= {row["lead_id"]: row for row in answer["leads"]}
         after = answer.get("next")
         if not after:

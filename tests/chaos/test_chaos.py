@@ -44,8 +44,11 @@ async def test_every_event_is_accounted_for_through_kills_rebalances_and_a_broke
 async def test_an_engine_that_acknowledges_before_its_outputs_are_durable_is_found_out(tmp_path: Path) -> None:
     broken = Path(__file__).parent / "broken_engine"
     plan = Plan(
-        leads=400, per_second=10, faults=tuple(f for f in faults.long(3) if f.deed is faults.Deed.KILL and f.whom in faults.PROCESSORS),
-        quiet_within_seconds=90, environment=(("PYTHONPATH", str(broken)),),
+        leads=400,
+        per_second=10,
+        faults=tuple(f for f in faults.long(3) if f.deed is faults.Deed.KILL and f.whom in faults.PROCESSORS),
+        quiet_within_seconds=90,
+        environment=(("PYTHONPATH", str(broken)),),
     )
     try:
         findings, _ = await run(plan, tmp_path / "house")
