@@ -13,7 +13,7 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from services.console import agreement_commands, letter_commands, loop_commands, roster_commands, score_commands
+from services.console import agreement_commands, learn_commands, letter_commands, loop_commands, roster_commands, score_commands
 from services.console.broker.faults import BrokerUnavailable
 from services.console.datafolder import DataFolderUnusable
 from services.console.house import Wishes, ask_to_scale
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.add_typer(agreement_commands.app, name="agreement")
 app.add_typer(roster_commands.app, name="roster")
 app.add_typer(letter_commands.app, name="dead-letters")
+app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)
 score_commands.add_to(app)
 

@@ -40,7 +40,11 @@ def number_of(value: Value) -> float:
 
 def is_missing(value: Value) -> bool:
     """Whether nothing was said: an empty cell, NA and the like. `unknown` is a word like others."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING) or (isinstance(value, float) and math.isnan(value))
+    return (
+        value is None
+        or (isinstance(value, str) and value.strip().lower() in _MISSING)
+        or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ class CellReader:
 
 def _quantiles(counts: Mapping[float, int]) -> tuple[float, ...]:
     """The inner edges of BINS groups of about equal size."""
-    total, running, edges = sum(counts.values()), 0, []
+    total, running = sum(counts.values()), 0
+    edges: list[float] = []
     for value in sorted(counts):
         if running >= total * (len(edges) + 1) / BINS:
             edges.append(value)

@@ -14,7 +14,7 @@ from services.scoring.learning.history import History, HistoryRefused
 from services.scoring.learning.leaks import Evidence, Leak, find_leaks
 from services.scoring.learning.learner import HORIZONS, Features, Floats, Learner
 from services.scoring.learning.metrics import Metrics, measure
-from services.scoring.learning.track_record import Judged, TrackRecord, Verdict
+from services.scoring.learning.track_record import Judged, TrackRecord, Verdict, judge
 
 _ROUNDS = 4
 _WARM_UP = 0.1
@@ -36,7 +36,9 @@ class Plan:
             if not 0.0 < share < 1.0:
                 raise HistoryRefused(f"the {name} share is {share:g}; give a number between 0 and 1")
         if self.train_share + self.test_share > 1.0 + 1e-9:
-            raise HistoryRefused(f"the shares {self.train_share:g} and {self.test_share:g} sum to more than 1; test rows would be trained on")
+            raise HistoryRefused(
+                f"the shares {self.train_share:g} and {self.test_share:g} sum to more than 1; test rows would be trained on"
+            )
         if self.delay < 0:
             raise HistoryRefused(f"the delay is {self.delay}; an outcome cannot be known before its lead")
 
@@ -65,7 +67,9 @@ class Evaluation:
     chance: Floats
 
 
-def evaluate(history: History, plan: Plan, *, keep_leaks: bool = False, progress: Progress = lambda done, of: None) -> Evaluation:
+def evaluate(
+    history: History, plan: Plan, *, keep_leaks: bool = False, progress: Progress = lambda done, of: None
+) -> Evaluation:
     """Learn from the first rows, test on the last ones while still learning. Raises HistoryRefused.
 
     Leaks are looked for in the training rows. A model must not use them, so they are left out of what is learned and measured
@@ -74,7 +78,7 @@ def evaluate(history: History, plan: Plan, *, keep_leaks: bool = False, progress
     end, begin = plan.split(len(history.won))
     leaks: list[Leak] = []
     used = history
-    run = _Run(used, plan, end, begin, progress)
+    whole = run = _Run(used, plan, end, begin, progress)
     run.train()
     for _ in range(_ROUNDS):
         found = find_leaks(run.evidence())
@@ -82,16 +86,11 @@ def evaluate(history: History, plan: Plan, *, keep_leaks: bool = False, progress
         if not found or len(found) == len(used.attributes):
             break
         used = used.without([leak.attribute for leak in found])
-        clean = _Run(used, plan, end, begin, progress)
-        clean.train()
-        if keep_leaks:
-            watched, kept = clean, run
-            leaks += find_leaks(watched.evidence())
-            run = kept
-            break
-        run = clean
-    run.test()
-    return run.evaluation(tuple(leaks), () if keep_leaks else tuple(leak.attribute for leak in leaks if leak.attribute not in used.attributes))
+        run = _Run(used, plan, end, begin, progress)
+        run.train()
+    chosen = whole if keep_leaks else run
+    chosen.test()
+    return chosen.evaluation(tuple(leaks), tuple(a for a in history.attributes if a not in chosen.history.attributes))
 
 
 class _Run:
@@ -101,13 +100,14 @@ class _Run:
         self.history, self.delay, self.end, self.begin = history, plan.delay, end, begin
         self.learner = Learner(history.attributes)
         self.record = TrackRecord()
+        self._tested: list[Judged] = []
         self._waiting: deque[tuple[int, Features, Judged]] = deque()
         self._progress, self._all = progress, end + len(history.won) - begin
         width = len(history.attributes)
         self._skipped = int(_WARM_UP * end)
-        self._rates = np.zeros((end, width), dtype=np.float32)
+        self._rates = np.zeros((end, width))
         self._numbers = np.zeros((end, width))
-        self._contributions = np.zeros((end, width), dtype=np.float32)
+        self._contributions = np.zeros((end, width))
         self._log_odds = np.zeros(end)
         self._weight = np.zeros(width)
         self._chance = np.zeros(len(history.won) - begin)
@@ -126,6 +126,7 @@ class _Run:
         """Score the test rows, learning on as outcomes become known."""
         for row in range(self.begin, len(self.history.won)):
             _, contributions, log_odds = self._score(row)
+            self._tested.append(self._waiting[-1][2])
             self._weight += np.abs(contributions[2:])
             self._chance[row - self.begin] = 1.0 / (1.0 + math.exp(-log_odds))
 
@@ -137,7 +138,9 @@ class _Run:
         values: list[Value] = self.history.rows[row]
         scored = self.learner.score_values(values)
         champion = None if self.history.champion is None else self.history.champion[row]
-        self._waiting.append((row, scored.features, Judged(scored.probability, scored.recent_rate, self.history.won[row], champion)))
+        self._waiting.append(
+            (row, scored.features, Judged(scored.probability, scored.recent_rate, self.history.won[row], champion))
+        )
         done = row + 1 if row < self.end else self.end + row + 1 - self.begin
         if done % 200 == 0 or done == self._all:
             self._progress(done, self._all)
@@ -156,12 +159,9 @@ class _Run:
         for _, _, judged in self._waiting:
             self.record.add(judged)
         won = np.array(self.history.won[self.begin :], dtype=np.float64)
-        tested = TrackRecord()
-        for judged in self.record.latest[-len(won) :]:
-            tested.add(judged)
         weight = self._weight / len(won)
         order = np.argsort(-weight, kind="stable")
         return Evaluation(
-            len(self.history.won), len(won), measure(won, self._chance), tested.verdict(), leaks, left_out, tuple(self.record.series),
+            len(self.history.won), len(won), measure(won, self._chance), judge(self._tested), leaks, left_out, tuple(self.record.series),
             tuple((self.history.attributes[i], float(weight[i])) for i in order), won, self._chance,
         )  # fmt: skip

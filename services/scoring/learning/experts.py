@@ -13,6 +13,7 @@ from services.scoring.learning.cells import SLOTS
 
 Floats = NDArray[np.float64]
 
+
 @dataclass(frozen=True, slots=True)
 class Stepping:
     """A first-order expert: how far one outcome moves its log-odds at most, and how much of the past gradients it keeps."""

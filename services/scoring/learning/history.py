@@ -16,7 +16,9 @@ from pathlib import Path
 from services.scoring.learning.cells import Value, is_missing, number_of
 
 _SEPARATORS = ";,\t|"
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?$|^\d{1,2}\.\d{1,2}\.\d{4}( \d{2}:\d{2}(:\d{2})?)?$|^\d{1,2}/\d{1,2}/\d{4}( \d{2}:\d{2}(:\d{2})?)?$")
+_DATE = re.compile(
+    r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?$|^\d{1,2}\.\d{1,2}\.\d{4}( \d{2}:\d{2}(:\d{2})?)?$|^\d{1,2}/\d{1,2}/\d{4}( \d{2}:\d{2}(:\d{2})?)?$"
+)
 _LOOKED_AT = 500
 
 
@@ -38,11 +40,20 @@ class History:
         keep = [i for i, a in enumerate(self.attributes) if a not in set(attributes)]
         if not keep:
             raise HistoryRefused("no attribute is left to learn from; exclude fewer of them")
-        return replace(self, attributes=tuple(self.attributes[i] for i in keep), rows=[[row[i] for i in keep] for row in self.rows])
+        return replace(
+            self, attributes=tuple(self.attributes[i] for i in keep), rows=[[row[i] for i in keep] for row in self.rows]
+        )
 
 
 def read_history(
-    file: Path, target: str, positive: str, *, exclude: Sequence[str] = (), time: str | None = None, champion: str | None = None, shift: Sequence[tuple[str, float]] = ()
+    file: Path,
+    target: str,
+    positive: str,
+    *,
+    exclude: Sequence[str] = (),
+    time: str | None = None,
+    champion: str | None = None,
+    shift: Sequence[tuple[str, float]] = (),
 ) -> History:
     """Read a CSV file (also .gz; comma, semicolon, tab or bar). Raises HistoryRefused.
 
@@ -50,14 +61,22 @@ def read_history(
     score; neither is an attribute. `shift` adds a constant to a numeric attribute. Dates become days, a weekday and a month.
     """
     header, rows = _read(file)
-    for wanted in (target, *exclude, *([time] if time else []), *([champion] if champion else []), *(name for name, _ in shift)):
+    for wanted in (
+        target,
+        *exclude,
+        *([time] if time else []),
+        *([champion] if champion else []),
+        *(name for name, _ in shift),
+    ):
         if wanted not in header:
             raise HistoryRefused(f"{file.name} has no column {wanted!r}; it has {_listed(header)}")
     at = header.index(target)
     rows = [row for row in rows if not is_missing(row[at])]
     if not any(row[at].strip() == positive for row in rows):
         seen = [value for value, _ in Counter(row[at].strip() for row in rows).most_common(6)]
-        raise HistoryRefused(f"the value {positive!r} never occurs in the column {target!r} of {file.name}; it holds {_listed(seen)}")
+        raise HistoryRefused(
+            f"the value {positive!r} never occurs in the column {target!r} of {file.name}; it holds {_listed(seen)}"
+        )
     if time is not None:
         rows = _in_order(file, header, rows, time)
     won = [row[at].strip() == positive for row in rows]
@@ -75,7 +94,9 @@ def _read(file: Path) -> tuple[list[str], list[list[str]]]:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
     except (OSError, EOFError) as fault:
-        raise HistoryRefused(f"{file} cannot be read ({getattr(fault, 'strerror', None) or fault}); name a CSV file, plain or gzipped") from fault
+        raise HistoryRefused(
+            f"{file} cannot be read ({getattr(fault, 'strerror', None) or fault}); name a CSV file, plain or gzipped"
+        ) from fault
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -85,7 +106,9 @@ def _read(file: Path) -> tuple[list[str], list[list[str]]]:
         raise HistoryRefused(f"{file} is empty; it needs a line of column names and one line per lead")
     separator = max(_SEPARATORS, key=first.count)
     try:
-        lines = csv.reader(io.StringIO(text.replace("\x00", ""), newline=""), delimiter=separator, skipinitialspace=True)
+        lines = csv.reader(
+            io.StringIO(text.replace("\x00", ""), newline=""), delimiter=separator, skipinitialspace=True
+        )
         header = [name.strip() for name in next(line for line in lines if line)]
         rows = [line for line in lines if line]
     except csv.Error as fault:
@@ -95,7 +118,9 @@ def _read(file: Path) -> tuple[list[str], list[list[str]]]:
         raise HistoryRefused(f"{file.name} has the column {twice[0]!r} more than once; give each its own name")
     wrong = next((i for i, row in enumerate(rows) if len(row) != len(header)), None)
     if wrong is not None:
-        raise HistoryRefused(f"lead {wrong + 1} of {file.name} has {len(rows[wrong])} cells, the header has {len(header)}; check quotes and separators there")
+        raise HistoryRefused(
+            f"lead {wrong + 1} of {file.name} has {len(rows[wrong])} cells, the header has {len(header)}; check quotes and separators there"
+        )
     if not rows:
         raise HistoryRefused(f"{file} has column names but no leads; it needs one line per lead")
     return header, rows
@@ -107,7 +132,9 @@ def _in_order(file: Path, header: list[str], rows: list[list[str]], time: str) -
     for number, row in enumerate(rows, 1):
         instant = _instant(row[at])
         if math.isnan(instant):
-            raise HistoryRefused(f"lead {number} of {file.name} has {row[at]!r} in the column {time!r}, which is neither a date nor a number; correct it or leave --time out")
+            raise HistoryRefused(
+                f"lead {number} of {file.name} has {row[at]!r} in the column {time!r}, which is neither a date nor a number; correct it or leave --time out"
+            )
         instants.append(instant)
     return [row for _, row in sorted(zip(instants, rows, strict=True), key=lambda pair: pair[0])]
 
@@ -139,7 +166,9 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _columns(header: list[str], rows: list[list[str]], left: list[int], shift: dict[str, float]) -> tuple[list[str], list[list[Value]]]:
+def _columns(
+    header: list[str], rows: list[list[str]], left: list[int], shift: dict[str, float]
+) -> tuple[list[str], list[list[Value]]]:
     names: list[str] = []
     columns: list[list[Value]] = []
     for i in left:

@@ -82,11 +82,19 @@ def _judge(evidence: Evidence, column: int) -> Leak | None:
     if math.isnan(auc) or auc - 2.0 * error < SUSPECT:
         return None
     if auc - error >= CERTAIN:
-        return Leak(name, auc, f"{name} alone tells won from lost leads of the same days almost always (AUC {auc:.2f}): it is made from the outcome")
+        return Leak(
+            name,
+            auc,
+            f"{name} alone tells won from lost leads of the same days almost always (AUC {auc:.2f}): it is made from the outcome",
+        )
     rest, _ = local_auc(won, evidence.log_odds - evidence.contributions[:, column])
     if auc - 0.5 < DOMINANT * max(rest - 0.5, 0.0):
         return None
-    return Leak(name, auc, f"{name} alone (AUC {auc:.2f} among leads of the same days) says far more than all others together ({rest:.2f}): was it known before the outcome?")
+    return Leak(
+        name,
+        auc,
+        f"{name} alone (AUC {auc:.2f} among leads of the same days) says far more than all others together ({rest:.2f}): was it known before the outcome?",
+    )
 
 
 def _strength(won: Floats, view: Floats) -> tuple[float, float]:

@@ -75,9 +75,9 @@ class Learner:
         self.readers = [CellReader(a) for a in self.attributes]
         self.known = 0
         self.won = 0.0
-        self.token_rates = np.zeros((SLOTS, 3))              # weighted wins, weighted outcomes, when
-        self.recent = np.zeros((2, len(HORIZONS)))           # weighted wins, weighted outcomes
-        self.moments = np.zeros((3, width))                  # count, mean, sum of squared deviations
+        self.token_rates = np.zeros((SLOTS, 3))  # weighted wins, weighted outcomes, when
+        self.recent = np.zeros((2, len(HORIZONS)))  # weighted wins, weighted outcomes
+        self.moments = np.zeros((3, width))  # count, mean, sum of squared deviations
         rates = 1 + len(HORIZONS) + width
         self.first = FirstOrder(rates, width, width)
         self.second = SecondOrder(rates, width)

@@ -66,7 +66,11 @@ def brier(won: Floats, chance: Floats) -> float:
 
 def ece(won: Floats, chance: Floats) -> float:
     """The expected calibration error over ten groups of equal frequency."""
-    return float(sum(size * abs(said - was) for size, said, was in calibration(won, chance)) / len(won)) if len(won) else math.nan
+    return (
+        float(sum(size * abs(said - was) for size, said, was in calibration(won, chance)) / len(won))
+        if len(won)
+        else math.nan
+    )
 
 
 def calibration(won: Floats, chance: Floats) -> list[tuple[int, float, float]]:
@@ -102,7 +106,9 @@ def auc_lead(won: Floats, ours: Floats, theirs: Floats | None = None) -> tuple[f
         return float(of_wins[0].mean() - (0.5 if theirs is None else of_wins[1].mean())), 0.0
     weights = np.array([1.0, -1.0])[: len(rankings)]
     lead = float(weights @ of_wins.mean(axis=1)) - (0.5 if theirs is None else 0.0)
-    covariance = np.cov(of_wins).reshape(len(rankings), -1) / wins + np.cov(of_losses).reshape(len(rankings), -1) / losses
+    covariance = (
+        np.cov(of_wins).reshape(len(rankings), -1) / wins + np.cov(of_losses).reshape(len(rankings), -1) / losses
+    )
     variance = float(weights @ covariance @ weights)
     floor = 1e-12
     return lead, lead / math.sqrt(max(variance, floor))

@@ -55,7 +55,9 @@ def from_bytes(data: bytes) -> Learner:
         raise StateRefused("these bytes are not a learner's state; restore the state from the log")
     version = int.from_bytes(data[len(_MAGIC) : head], "big")
     if version != VERSION:
-        raise StateRefused(f"the learner's state has version {version}, this program reads {VERSION}; replay the outcomes")
+        raise StateRefused(
+            f"the learner's state has version {version}, this program reads {VERSION}; replay the outcomes"
+        )
     try:
         state = msgspec.msgpack.decode(zlib.decompress(data[head:]), type=_State)
         return _restored(state)

@@ -74,13 +74,21 @@ def judge(answers: Sequence[Judged]) -> Verdict:
     won = np.array([float(a.won) for a in answers])
     wins = int(won.sum())
     if len(won) < ENOUGH or min(wins, len(won) - wins) < ENOUGH_OF_EACH:
-        return Verdict(False, False, f"{len(won):,} outcomes with {wins:,} wins are not enough to say anything; the rules alone count")
+        return Verdict(
+            False,
+            False,
+            f"{len(won):,} outcomes with {wins:,} wins are not enough to say anything; the rules alone count",
+        )
     chance = np.array([a.chance for a in answers])
     blind = np.array([a.recent_rate for a in answers])
     gain, sure_of_gain = steady_gain(log_loss(won, blind) - log_loss(won, chance))
     lead, sure_of_lead = auc_lead(won, chance)
     if sure_of_lead < SURE or lead <= 0:
-        return Verdict(False, False, f"nothing learned: it ranks no better than chance (AUC {0.5 + lead:.3f}, {sure_of_lead:.1f} standard errors)")
+        return Verdict(
+            False,
+            False,
+            f"nothing learned: it ranks no better than chance (AUC {0.5 + lead:.3f}, {sure_of_lead:.1f} standard errors)",
+        )
     if sure_of_gain < SURE or gain <= 0:
         said = f"its probabilities say no more than the recent rate does ({sure_of_gain:.1f} standard errors)"
         return Verdict(False, False, f"nothing learned: {said}")
@@ -95,5 +103,9 @@ def _against_champion(answers: Sequence[Judged], shown: str) -> Verdict:
     rules = np.array([a.champion or 0.0 for a in both])
     lead, sure = auc_lead(won, np.array([a.chance for a in both]), rules)
     if math.isnan(lead) or sure < SURE:
-        return Verdict(True, False, f"learned: {shown}; not shown to rank better than the rules ({sure:.1f} standard errors)")
-    return Verdict(True, True, f"learned: {shown}; ranks better than the rules by {lead:.3f} of AUC ({sure:.1f} standard errors)")
+        return Verdict(
+            True, False, f"learned: {shown}; not shown to rank better than the rules ({sure:.1f} standard errors)"
+        )
+    return Verdict(
+        True, True, f"learned: {shown}; ranks better than the rules by {lead:.3f} of AUC ({sure:.1f} standard errors)"
+    )
