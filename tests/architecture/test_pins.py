@@ -19,7 +19,7 @@ STAND_INS = ("transport", "restore", "hosting", "sending", "fencing", "timers", 
 @pytest.mark.parametrize(("package", "read_for"), READ_FOR.items())
 def test_the_engine_was_written_for_the_version_that_is_installed(package: str, read_for: str) -> None:
     assert version(package) == read_for, (
-        f"{package} is {version(package)} now, the engine was written for {read_for}: read again what the first lines of "
+        f"{package} is {version(package)} now, written for {read_for}: read again what the first lines of "
         f"services/runtime/{{{','.join(STAND_INS)}}}.py name, run `make chaos`, and then change READ_FOR in {__file__}"
     )
 

@@ -46,8 +46,11 @@ def test_a_replayed_letter_is_for_one_processor_and_has_no_cause_position() -> N
     _, value, headers = replay(letter_of(RECORD, failure(), Effect.VOID), "scoring.a.3.77.dead", "scoring")
     assert value == RECORD.value
     assert headers == [
-        ("ce_type", b"x"), ("ce_for", b"scoring"), ("ce_replayof", b"scoring.a.3.77.dead"), ("ce_replayeffect", b"void"),
-    ]  # fmt: skip
+        ("ce_type", b"x"),
+        ("ce_for", b"scoring"),
+        ("ce_replayof", b"scoring.a.3.77.dead"),
+        ("ce_replayeffect", b"void"),
+    ]
 
 
 def test_a_few_dead_letters_never_stop_a_processor() -> None:
