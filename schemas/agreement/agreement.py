@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from functools import cached_property
 
+from schemas.agreement.answers import Chosen, Judged, Score, Standing
 from schemas.agreement.calendars import Calendar
 from schemas.agreement.compiling import Asked, compiled
 from schemas.agreement.conditions import (
@@ -24,7 +25,7 @@ from schemas.agreement.crossing import next_crossing
 from schemas.agreement.facts import Facts, Held, sentence
 from schemas.agreement.fading import FADED_AFTER
 from schemas.agreement.promises import Stage
-from schemas.agreement.reckoning import MILLION, PartName, Plan, Reckoned, milliseconds, points, rules_of
+from schemas.agreement.reckoning import MILLION, PartName, Plan, milliseconds, points, rules_of
 from schemas.agreement.terms import (
     Alert,
     Attribute,
@@ -40,63 +41,11 @@ from schemas.agreement.terms import (
     ScoringRule,
     Team,
     Terms,
-    VerdictKind,
 )
 from schemas.events.alerting import AlertKind
-from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, RuleId, TeamId
+from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, TeamId
 from schemas.lifecycle import FIRST_ROLE
-from schemas.vocabulary import AttributeName, Because, Contribution, Grade, PassedOver, Reason, Slug
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What the rules give, with the entries that add up to it."""
-
-    score: Decimal
-    fit: Decimal
-    engagement: Decimal
-    grade: Grade
-    contributions: tuple[Contribution, ...]
-    digest: str
-    """The same exactly if everything else here is the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The first rule of the definition that holds."""
-
-    verdict: VerdictKind
-    rule: RuleId
-    because: Because
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a lead stands at an instant, before anything is put into words."""
-
-    facts: Facts
-    """With the score."""
-    now_ms: int
-    reckoned: Reckoned
-    score: Decimal
-    fit: Decimal
-    engagement: Decimal
-    grade: Grade
-    rule: DefinitionRule
-    """Of the definition: the first that holds."""
-    stage: Slug | None
-    digest: str
-    """The same exactly if score, grade, stage and contributions are the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The first routing rule that holds, and why each earlier one did not."""
-
-    pool: PoolId
-    rule: RuleId
-    because: Because
-    passed_over: tuple[PassedOver, ...]
+from schemas.vocabulary import AttributeName, Because, PassedOver, Reason, Slug
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,12 +181,21 @@ class Agreement:
             *whole,
             grade,
         )
-        rule = next((i for i, holds in enumerate(self._verdicts) if holds(asked, now_ms)), -1)
-        if rule < 0:
-            raise ValueError("the definition has no last rule without a condition")
-        stage = next((stage for stage, holds in self._stages if holds(asked, now_ms)), None)
+        rule, stage = self._rule_of(asked, now_ms), self._stage_of(asked, now_ms)
         digest = plan.digest(reckoned, grade, stage)
-        return Standing(asked, now_ms, reckoned, *whole, grade, self.terms.definition[rule], stage, digest)
+        return Standing(asked, now_ms, reckoned, *whole, grade, rule, stage, digest)
+
+    def _rule_of(self, facts: Facts, now_ms: int) -> DefinitionRule:
+        for rule, holds in self._verdicts:
+            if holds(facts, now_ms):
+                return rule
+        raise ValueError("the definition has no last rule without a condition")
+
+    def _stage_of(self, facts: Facts, now_ms: int) -> Slug | None:
+        for stage, holds in self._stages:
+            if holds(facts, now_ms):
+                return stage
+        return None
 
     def score_of(self, standing: Standing) -> Score:
         """The score with its contributions."""
@@ -250,6 +208,11 @@ class Agreement:
             standing.digest,
         )
 
+    def fired(self, facts: Facts) -> tuple[int, ...]:
+        """Which scoring rules give points at the instant of the facts, by their place in `scoring_rules`."""
+        reckoned = self.plan.reckon(facts, milliseconds(facts))
+        return tuple(sorted((*reckoned.held, *(c.counting.place for c in reckoned.counted))))
+
     def score(self, facts: Facts) -> Score:
         """The score at the instant of the facts."""
         return self.score_of(self.standing(facts))
@@ -260,15 +223,18 @@ class Agreement:
         In between, points that fade only make the number smaller.
         """
         ends = self._window_ends(standing)
-        crossing = next_crossing(self.plan, self._steps_above(standing), standing.reckoned, standing.now_ms, ends)
+        crossing = next_crossing(
+            self.plan, self._steps_above(standing), standing.reckoned, standing.facts, standing.now_ms, ends
+        )
         first = ends if crossing is None else crossing
         return None if first is None else datetime.fromtimestamp(first / 1000, UTC)
 
     def _window_ends(self, standing: Standing) -> int | None:
         ends = [end for _, end in (w.counted(standing.facts) for w in self.windows) if end is not None]
         for counted in standing.reckoned.counted:
-            if counted.counting.window is not None:
-                ends.append(counted.times[-1][0] + counted.counting.window)
+            window = counted.counting.window
+            if window is not None:
+                ends.append(counted.counting.times(standing.facts, standing.now_ms)[-1][0] + window)
         return min(ends) if ends else None
 
     def _steps_above(self, standing: Standing) -> list[int]:
@@ -294,8 +260,8 @@ class Agreement:
             yield from parts_of(stage.when)
 
     @cached_property
-    def _verdicts(self) -> tuple[Asked, ...]:
-        return tuple(compiled(rule.when) for rule in self.terms.definition)
+    def _verdicts(self) -> tuple[tuple[DefinitionRule, Asked], ...]:
+        return tuple((rule, compiled(rule.when)) for rule in self.terms.definition)
 
     @cached_property
     def _stages(self) -> tuple[tuple[Slug, Asked], ...]:
@@ -395,4 +361,4 @@ def _steps_of(bounds: Bounds) -> Iterator[int]:
 ALWAYS = Calendar(open="always")
 """Around the clock."""
 
-__all__ = ["ALWAYS", "Agreement", "Chosen", "Judged", "RoleId", "Score"]
+__all__ = ["ALWAYS", "Agreement", "Chosen", "Judged", "RoleId", "Score", "Standing"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from schemas.agreement.facts import Facts
 from schemas.agreement.fading import FADED_AFTER
 from schemas.agreement.reckoning import Counted, Plan, Reckoned
 
@@ -19,21 +20,21 @@ LOOKS_AT_MOST = 600
 
 
 def next_crossing(
-    plan: Plan, steps: Sequence[int], reckoned: Reckoned, now_ms: int, until_ms: int | None
+    plan: Plan, steps: Sequence[int], reckoned: Reckoned, facts: Facts, now_ms: int, until_ms: int | None
 ) -> int | None:
     """The first ms after `now_ms` at which the points of engagement are on the other side of one of `steps`.
 
     steps: rising, in millionths; a number of points is above a step from the step itself on. until_ms: when a window
     ends and everything is reckoned anew; nothing is looked for from there on. None: nothing is crossed.
     """
-    fading = [c for c in reckoned.counted if c.counting.half_life and c.whole]
+    fading = [_Fading(c, c.counting.times(facts, now_ms)) for c in reckoned.counted if c.counting.half_life and c.whole]
     if not fading or not steps:
         return None
     over = bisect_right(steps, reckoned.engagement)
     floor = steps[over - 1] if over else None
     ceiling = steps[over] if over < len(steps) else None
     curve = _Curve(plan, reckoned, fading)
-    faded = max(at_ms + FADED_AFTER * c.counting.half_life for c in fading for at_ms, _ in c.times)
+    faded = max(at_ms + FADED_AFTER * c.half_life for c in fading for at_ms, _ in c.times)
     last = faded if until_ms is None else min(faded, until_ms - 1)
     if last <= now_ms:
         return None
@@ -44,10 +45,21 @@ def next_crossing(
     return _mixed(curve, floor, ceiling, now_ms, last)
 
 
+class _Fading:
+    """A rule whose points fade, with the times that count."""
+
+    __slots__ = ("group", "half_life", "left", "now", "times", "whole")
+
+    def __init__(self, counted: Counted, times: list[tuple[int, int]]) -> None:
+        self.now, self.whole = counted.left, counted.whole
+        self.group, self.half_life, self.times = counted.counting.group, counted.counting.half_life, times
+        self.left: Callable[[Sequence[tuple[int, int]], int], int] = counted.counting.left
+
+
 class _Curve:
     """The points of engagement over time, as long as no window ends."""
 
-    def __init__(self, plan: Plan, reckoned: Reckoned, fading: Sequence[Counted]) -> None:
+    def __init__(self, plan: Plan, reckoned: Reckoned, fading: Sequence[_Fading]) -> None:
         self._caps, self._fading = plan.caps, fading
         totals = list(reckoned.totals)
         fixed = reckoned.engagement
@@ -55,20 +67,20 @@ class _Curve:
         for total, cap, fit in zip(totals, plan.caps, is_fit, strict=True):
             fixed -= 0 if fit else min(total, cap)
         for c in fading:
-            if c.counting.group < 0:
-                fixed -= c.left
+            if c.group < 0:
+                fixed -= c.now
             else:
-                totals[c.counting.group] -= c.left
+                totals[c.group] -= c.now
         self._fixed = fixed
         self._totals = [None if fit else total for total, fit in zip(totals, is_fit, strict=True)]
 
     def at(self, ms: int) -> int:
         """Exactly, as the score has it."""
-        return self._sum([c.counting.left(c.times, ms) for c in self._fading])
+        return self._sum([c.left(c.times, ms) for c in self._fading])
 
     def bounds(self, start: int, end: int) -> tuple[int, int]:
         """Between these it stays from `start` to `end`: each rule only falls or only rises."""
-        ends = [(c.counting.left(c.times, start), c.counting.left(c.times, end)) for c in self._fading]
+        ends = [(c.left(c.times, start), c.left(c.times, end)) for c in self._fading]
         return self._sum([min(e) for e in ends]), self._sum([max(e) for e in ends])
 
     def _sum(self, left: Sequence[float]) -> int:
@@ -77,11 +89,11 @@ class _Curve:
             return total + sum(left)  # type: ignore[return-value]
         groups: list[float | None] = [*self._totals]
         for c, points in zip(self._fading, left, strict=True):
-            before = groups[c.counting.group] if c.counting.group >= 0 else None
+            before = groups[c.group] if c.group >= 0 else None
             if before is None:
                 total += points
             else:
-                groups[c.counting.group] = before + points
+                groups[c.group] = before + points
         for sum_of_group, cap in zip(groups, self._caps, strict=True):
             if sum_of_group is not None:
                 total += min(sum_of_group, cap)
@@ -90,7 +102,7 @@ class _Curve:
     def guess(self, number: float, start: int, end: int) -> int:
         """About when it passes `number`, if it does so once between two instants."""
         powers = [
-            (sum(w * 2.0 ** ((at - start) / c.counting.half_life) for at, w in c.times), -1.0 / c.counting.half_life)
+            (sum(w * 2.0 ** ((at - start) / c.half_life) for at, w in c.times), -1.0 / c.half_life)
             for c in self._fading
         ]
         falling = powers[0][0] > 0

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import lru_cache
 from itertools import accumulate, repeat
 from operator import mul
 from typing import Literal, NamedTuple, cast
@@ -19,7 +18,7 @@ from typing import Literal, NamedTuple, cast
 from schemas.agreement.compiling import Asked, compiled
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import Facts, Seen, sentence
-from schemas.agreement.fading import rounded, share_left
+from schemas.agreement.fading import counted_and_left, rounded, share_left
 from schemas.agreement.terms import CountedRule, Grades, Group, Scoring, ScoringRule
 from schemas.vocabulary import Because, Contribution, Grade, Slug
 
@@ -33,11 +32,16 @@ def millionths(points: Decimal) -> int:
     return int(points.scaleb(6).to_integral_value())
 
 
-@lru_cache(maxsize=65536)
 def points(number: int) -> Decimal:
     """Millionths as points, without zeros at the end."""
     whole, rest = divmod(number, MILLION)
-    return Decimal(whole) if not rest else Decimal(format(Decimal(number).scaleb(-6), "f").rstrip("0"))
+    if not rest:
+        return Decimal(whole)
+    exact = number * _MILLIONTH
+    return exact if rest % 10 else exact.normalize()
+
+
+_MILLIONTH = Decimal("0.000001")
 
 
 def milliseconds(facts: Facts) -> int:
@@ -58,56 +62,83 @@ class Plain:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
 class Counting:
-    """A rule that counts each time."""
+    """A rule that counts each time, made ready."""
 
-    place: int
-    asked: Asked | None
-    kind: str
-    weights: tuple[int, ...]
-    """What the newest time is worth, the one before it, …"""
-    half_life: int
-    """In ms; 0: no fading."""
-    window: int | None
-    group: int
-    rule: CountedRule
+    __slots__ = (
+        "asked",
+        "faded",
+        "group",
+        "half_life",
+        "kind",
+        "line",
+        "place",
+        "rule",
+        "sums",
+        "weights",
+        "wholes",
+        "window",
+    )
+
+    def __init__(self, place: int, rule: CountedRule, group: int) -> None:
+        self.place, self.rule, self.group = place, rule, group
+        self.asked = None if rule.when is None else compiled(rule.when)
+        self.kind = str(rule.each)
+        factors = accumulate(repeat(rule.each_further, rule.times_at_most - 1), mul, initial=Decimal(1))
+        self.weights = tuple(millionths(rule.points * factor) for factor in factors)
+        """What the newest time is worth, the one before it, …"""
+        self.sums = tuple(accumulate(self.weights))
+        """What the newest, the two newest, … are worth together without fading."""
+        self.half_life = 0 if rule.half_life is None else rule.half_life // _MS
+        """In ms; 0: no fading."""
+        self.window = None if rule.within is None else rule.within // _MS
+        self.wholes = tuple(
+            _entry("engagement", rule.id, whole, _times(rule.because, times))
+            for times, whole in enumerate(self.sums, 1)
+        )
+        self.faded = None if rule.half_life is None else _words(rule.id, _faded(rule.because, rule.half_life))
+        self.line = _short(f"{rule.id} {self.weights} {say_duration(rule.half_life or timedelta())} {rule.because}")
+
+    def count(self, facts: Facts, now_ms: int) -> Counted | None:
+        """The times that count at an instant, and what they are worth; None if there are none."""
+        seen: Sequence[Seen] | None = facts.engagements.get(self.kind)
+        if not seen or (self.asked is not None and not self.asked(facts, now_ms)):
+            return None
+        oldest = _EVER if self.window is None else now_ms - self.window
+        count, left = counted_and_left(seen, self.weights, oldest, now_ms, self.half_life)
+        return Counted(self, count, self.sums[count - 1], left) if count else None
 
     def times(self, facts: Facts, now_ms: int) -> list[tuple[int, int]]:
         """The times that count at an instant, newest first: when, and what each is worth before it fades."""
-        seen: Sequence[Seen] = facts.engagements.get(self.kind, ())
-        if not seen or (self.asked is not None and not self.asked(facts, now_ms)):
-            return []
-        oldest = None if self.window is None else now_ms - self.window
+        oldest = _EVER if self.window is None else now_ms - self.window
         out: list[tuple[int, int]] = []
-        weights, most = self.weights, len(self.weights)
-        for at_ms, _, quantity in seen:
-            if oldest is not None and at_ms <= oldest:
+        for at_ms, _, quantity in facts.engagements.get(self.kind, ()):
+            if at_ms <= oldest:
                 break
-            if quantity == 1:
-                out.append((at_ms, weights[len(out)]))
-            else:
-                out += [(at_ms, w) for w in weights[len(out) : len(out) + quantity]]
-            if len(out) == most:
-                break
+            out += [(at_ms, weight) for weight in self.weights[len(out) : len(out) + quantity]]
         return out
 
     def left(self, times: Sequence[tuple[int, int]], now_ms: int) -> int:
-        """What these times are worth at an instant."""
-        half_life = self.half_life
-        if not half_life:
-            return sum(weight for _, weight in times)
-        total = 0
+        """What these times are worth at an instant, if they fade."""
+        half_life, total = self.half_life, 0
         for at_ms, weight in times:
             total += weight * share_left(now_ms - at_ms, half_life)
         return rounded(total)
+
+    def said(self, counted: Counted) -> tuple[Contribution, ...]:
+        """One entry for what the times are worth, and one for what has faded of it; none if nothing is left."""
+        if not counted.left:
+            return ()
+        whole, faded = self.wholes[counted.number - 1], counted.left - counted.whole
+        return (whole, _with_points(self.faded, faded)) if faded and self.faded is not None else (whole,)
 
 
 class Counted(NamedTuple):
     """A counting rule at one instant."""
 
     counting: Counting
-    times: list[tuple[int, int]]
+    number: int
+    """How many times count."""
     whole: int
     """Without fading."""
     left: int
@@ -141,11 +172,13 @@ class Plan:
             place, group = len(self._parts), groups.get(rule.group, -1) if rule.group is not None else -1
             self._parts.append(part)
             if isinstance(rule, CountedRule):
-                counting.append(_counting(place, rule, group))
+                counting.append(Counting(place, rule, group))
             else:
                 plain.append(_plain(place, part, rule, group))
         self.plain, self.counting = tuple(plain), tuple(counting)
-        self._by_place: dict[int, Plain] = {p.place: p for p in plain}
+        self._lines = {p.place: p.line for p in plain}
+        self._said = {p.place: (p.said,) for p in plain}
+        self._nobody: dict[int, tuple[Contribution, ...]] = dict.fromkeys(range(len(self._parts)), ())
         self._fit_rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] == "fit")
         self._rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] != "fit")
         self._letters, self._numbers = _steps(scoring.grades, "CBA"), _steps(scoring.grades, "321")
@@ -158,16 +191,14 @@ class Plan:
         engagement, more = self._sum(self._rules, facts, now_ms, totals)
         counted: list[Counted] = []
         for c in self.counting:
-            times = c.times(facts, now_ms)
-            if not times:
+            each = c.count(facts, now_ms)
+            if each is None:
                 continue
-            left = c.left(times, now_ms)
-            whole = left if not c.half_life else sum([weight for _, weight in times])
-            counted.append(Counted(c, times, whole, left))
+            counted.append(each)
             if c.group < 0:
-                engagement += left
+                engagement += each.left
             else:
-                totals[c.group] += left
+                totals[c.group] += each.left
         if totals:
             for total, cap, is_fit in zip(totals, self.caps, self._group_is_fit, strict=True):
                 if is_fit:
@@ -200,13 +231,16 @@ class Plan:
     def contributions(self, reckoned: Reckoned) -> tuple[Contribution, ...]:
         """The entries, which add up to the score exactly: rules in their order, then what caps take away."""
         if not reckoned.counted and not self.caps:
-            return tuple([self._by_place[place].said for place in reckoned.held])
-        entries: list[tuple[int, tuple[Contribution, ...]]]
-        entries = [(place, (self._by_place[place].said,)) for place in reckoned.held]
-        entries += [(c.counting.place, _said(c)) for c in reckoned.counted]
-        entries.sort(key=_place)
-        capped = (self._capped(i, total) for i, total in enumerate(reckoned.totals) if total > self.caps[i])
-        return (*(entry for _, said in entries for entry in said), *capped)
+            return tuple([self._said[place][0] for place in reckoned.held])
+        by_place = dict(self._nobody)
+        for place in reckoned.held:
+            by_place[place] = self._said[place]
+        for c in reckoned.counted:
+            by_place[c[0].place] = c[0].said(c)
+        entries = [entry for said in by_place.values() for entry in said]
+        if self.caps:
+            entries += [self._capped(i, total) for i, total in enumerate(reckoned.totals) if total > self.caps[i]]
+        return tuple(entries)
 
     def _capped(self, place: int, total: int) -> Contribution:
         group = self.groups[place]
@@ -215,15 +249,17 @@ class Plan:
     def digest(self, reckoned: Reckoned, grade: Grade, stage: str | None) -> str:
         """Short, and the same exactly if the grade, the stage and all contributions are the same."""
         lines: list[str] = [grade]
-        if not reckoned.counted and not self.caps:
-            lines += [self._by_place[place].line for place in reckoned.held]
-        else:
+        lines += [self._lines[place] for place in reckoned.held]
+        lines += [f"{c[0].line} {c[1]} {c[3]}" for c in reckoned.counted if c[3]]
+        if self.caps:
             lines += [
-                f"{c.part} {c.rule} {c.points.normalize():f} {c.because}" for c in self.contributions(reckoned)
+                f"{group.id} {cap - total} {group.because}"
+                for group, total, cap in zip(self.groups, reckoned.totals, self.caps, strict=True)
+                if total > cap
             ]
         if stage is not None:
             lines.append(stage)
-        return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+        return _short("\n".join(lines))
 
 
 def rules_of(scoring: Scoring) -> Iterator[tuple[PartName, ScoringRule | CountedRule]]:
@@ -234,28 +270,10 @@ def rules_of(scoring: Scoring) -> Iterator[tuple[PartName, ScoringRule | Counted
         yield "engagement", engagement
 
 
-def _place(entry: tuple[int, object]) -> int:
-    return entry[0]
-
-
 def _plain(place: int, part: PartName, rule: ScoringRule, group: int) -> Plain:
     said = Contribution.model_validate({"part": part, "rule": rule.id, "points": rule.points, "because": rule.because})
-    line = f"{part} {rule.id} {rule.points.normalize():f} {rule.because}"
+    line = _short(f"{part} {rule.id} {rule.points.normalize():f} {rule.because}")
     return Plain(place, compiled(rule.when), millionths(rule.points), group, said, line)
-
-
-def _counting(place: int, rule: CountedRule, group: int) -> Counting:
-    factors = accumulate(repeat(rule.each_further, rule.times_at_most - 1), mul, initial=Decimal(1))
-    return Counting(
-        place,
-        None if rule.when is None else compiled(rule.when),
-        str(rule.each),
-        tuple(millionths(rule.points * factor) for factor in factors),
-        0 if rule.half_life is None else rule.half_life // _MS,
-        None if rule.within is None else rule.within // _MS,
-        group,
-        rule,
-    )
 
 
 def _steps(grades: Grades, names: str) -> tuple[tuple[int, ...], str]:
@@ -265,27 +283,38 @@ def _steps(grades: Grades, names: str) -> tuple[tuple[int, ...], str]:
     return tuple(at for at, _ in known), ("D" if "A" in names else "4") + "".join(n for _, n in known)
 
 
-def _said(counted: Counted) -> tuple[Contribution, ...]:
-    """One entry for what the times are worth, and one for what has faded of it; none if nothing is left."""
-    rule, times = counted.counting.rule, len(counted.times)
-    if not counted.left:
-        return ()
-    whole = _entry("engagement", rule.id, counted.whole, _times(rule.because, times))
-    faded = counted.left - counted.whole
-    if not faded or rule.half_life is None:
-        return (whole,)
-    return (whole, _entry("engagement", rule.id, faded, _faded(rule.because, rule.half_life)))
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-@lru_cache(maxsize=4096)
 def _times(because: Because, times: int) -> Because:
     return because if times == 1 else sentence(f"{because} ({times} times)")
 
 
-@lru_cache(maxsize=4096)
 def _faded(because: Because, half_life: timedelta) -> Because:
     return sentence(f"faded since, by half every {say_duration(half_life)}: {because}")
 
 
 def _entry(part: PartName, rule: str, number: int, because: Because) -> Contribution:
     return Contribution.model_construct(part=part, rule=Slug(rule), points=points(number), because=because)
+
+
+def _words(rule: str, because: Because) -> dict[str, object]:
+    return {"part": "engagement", "rule": Slug(rule), "points": None, "because": because}
+
+
+def _with_points(words: dict[str, object], number: int) -> Contribution:
+    """An entry as `model_construct` makes it, in a third of the time: a score has dozens of them."""
+    entry = _new(Contribution)
+    said = words.copy()
+    said["points"] = points(number)
+    _set(entry, "__dict__", said)
+    _set(entry, "__pydantic_fields_set__", _FIELDS)
+    _set(entry, "__pydantic_extra__", None)
+    _set(entry, "__pydantic_private__", None)
+    return entry
+
+
+_new, _set = Contribution.__new__, object.__setattr__
+_FIELDS = set(Contribution.model_fields)
+_EVER = -(1 << 62)

@@ -1,4 +1,4 @@
-"""The score of any instant comes out of the log: feedback reckons what scoring said then, and would have said between."""
+"""The score of any instant comes out of the log: feedback reckons what scoring said, and would have said between."""
 
 from __future__ import annotations
 
