@@ -9,7 +9,10 @@ import structlog
 
 
 def configure(service: str, *, log_format: str, level: str) -> None:
-    """Send every log line of the process, also the libraries', to standard error in one form."""
+    """Send every log line of the process, also the libraries', to standard error in one form.
+
+    A traceback tells places and never values: a local variable may hold a record, and a record a person.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -20,9 +23,12 @@ def configure(service: str, *, log_format: str, level: str) -> None:
     last: structlog.typing.Processor
     if log_format == "json":
         last = structlog.processors.JSONRenderer()
-        shared.append(structlog.processors.dict_tracebacks)
+        without_values = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        shared.append(structlog.processors.ExceptionRenderer(without_values))
     else:
-        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        last = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
