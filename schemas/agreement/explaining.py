@@ -68,6 +68,7 @@ _TYPES = {
     "model_attributes_type": ("a section with keys", "keys with values"),
     "date_type": ("a date", "a date as 2026-12-24"),
     "date_parsing": ("a date", "a date as 2026-12-24"),
+    "date_from_datetime_inexact": ("a date without a time", "a date as 2026-12-24"),
     "date_from_datetime_parsing": ("a date", "a date as 2026-12-24"),
     "decimal_type": ("a number", "a number"),
 }
