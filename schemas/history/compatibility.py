@@ -197,6 +197,8 @@ class _Comparison:
                     yield where, said
             elif not _type_fits(_json_type(value), reader.get("type")) or "pattern" in reader or "format" in reader:
                 yield where, _was_is(self._log, f"the value {value!r}", _kind(reader), "its type")
+            elif beyond := [keyword for keyword in (*_LOWER, *_UPPER) if not _within(value, keyword, reader)]:
+                yield where, f"the value {value!r} is beyond its {beyond[0]}, {reader[beyond[0]]}"
 
     def _limits(self, writer: Schema, reader: Schema, where: str) -> Iterator[tuple[str, str]]:
         for keyword in ("pattern", "format", "multipleOf", "uniqueItems", "contentMediaType"):
@@ -319,6 +321,16 @@ def _listed(values: list[Any]) -> str:
 def _was_is(log: bool, writers: str, readers: str, what: str) -> str:
     before, after = (writers, readers) if log else (readers, writers)
     return f"{what} was {before} and is {after}"
+
+
+def _within(value: Any, keyword: str, reader: Schema) -> bool:
+    """Whether one value of an enumeration keeps one limit of the reader's."""
+    if keyword not in reader:
+        return True
+    measured = len(value) if keyword in ("minLength", "maxLength") else value
+    if keyword in _LOWER:
+        return bool(measured > reader[keyword] if keyword.startswith("exclusive") else measured >= reader[keyword])
+    return bool(measured < reader[keyword] if keyword.startswith("exclusive") else measured <= reader[keyword])
 
 
 def _json_type(value: Any) -> str:

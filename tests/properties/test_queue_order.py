@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -98,5 +98,7 @@ class Queue(RuleBasedStateMachine):
         return dict(self.team.loop.parts(TEAM.name, "sales").get("wait", {}))
 
 
-Queue.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+Queue.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestQueue = Queue.TestCase

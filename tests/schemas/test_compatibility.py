@@ -350,6 +350,16 @@ def test_pydantic_agrees_with_the_verdict(case: Case) -> None:
         assert not read_by_running
 
 
+def test_a_value_that_becomes_free_text_must_keep_the_limits_of_the_text() -> None:
+    few, short, roomy = Few, Annotated[str, StringConstraints(max_length=3)], Annotated[str, StringConstraints(max_length=4)]
+    before = schema_of(_event({"x": (few, ...)}))
+
+    [broken] = log_breaks(before, schema_of(_event({"x": (short, ...)})))
+
+    assert broken.what == "the value 'blue' is beyond its maxLength, 3"
+    assert not log_breaks(before, schema_of(_event({"x": (roomy, ...)})))
+
+
 _KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (int, st.integers(-100, 100)),
     (Annotated[int, Field(ge=0, le=9)], st.integers(0, 9)),
