@@ -13,7 +13,15 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from services.console import agreement_commands, learn_commands, letter_commands, loop_commands, roster_commands, score_commands
+from services.console import (
+    agreement_commands,
+    backtest_commands,
+    learn_commands,
+    letter_commands,
+    loop_commands,
+    roster_commands,
+    score_commands,
+)
 from services.console.broker.faults import BrokerUnavailable
 from services.console.datafolder import DataFolderUnusable
 from services.console.house import Wishes, ask_to_scale
@@ -33,6 +41,7 @@ app.add_typer(letter_commands.app, name="dead-letters")
 app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)
 score_commands.add_to(app)
+backtest_commands.add_to(app)
 
 
 @app.command()
