@@ -196,6 +196,28 @@ class ContentDigest(Identifier):
     SHAPE: ClassVar[str] = "64 hexadecimal digits"
 
 
+class ApproverId(Identifier):
+    """Who approved, as the department calls that person in its own list: a short word, never an address."""
+
+    __slots__ = ()
+
+
+class PublicKey(Identifier):
+    """An Ed25519 public key, in hex."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[0-9a-f]{64}$"
+    SHAPE: ClassVar[str] = "64 hexadecimal digits"
+
+
+class Signature(Identifier):
+    """An Ed25519 signature, in hex."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[0-9a-f]{128}$"
+    SHAPE: ClassVar[str] = "128 hexadecimal digits"
+
+
 def lead_id(namespace: uuid.UUID, normalised_contact: str) -> LeadId:
     """The lead of a normalised e-mail address or E.164 phone number (RFC 4122 version 5)."""
     return LeadId(str(uuid.uuid5(namespace, normalised_contact)))

@@ -147,8 +147,15 @@ REGISTRY: tuple[Entry, ...] = (
         alerting.AlertFailed,
     ),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
-    *_entries("console", AGREEMENTS, "console", console.AgreementProposed, console.AgreementApproved),
-    *_entries("console", AGREEMENTS, _ALL + " console", console.AgreementPublished),
+    *_entries(
+        "console",
+        AGREEMENTS,
+        _ALL + " console",
+        console.ApproverRegistered,
+        console.AgreementProposed,
+        console.AgreementApproved,
+        console.AgreementPublished,
+    ),
     Entry(
         runtime.TimerDue,
         "runtime",

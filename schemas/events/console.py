@@ -7,10 +7,34 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 from schemas.base import Event, Instant
-from schemas.ids import AgreementName, ContentDigest, EventId, ProcessorName
+from schemas.ids import AgreementName, ApproverId, ContentDigest, EventId, ProcessorName, PublicKey, Signature
+from schemas.vocabulary import Because
 
 AgreementText = Annotated[str, StringConstraints(max_length=900_000)]
 """The YAML text of an agreement, as both departments read it."""
+
+
+Department = Literal["marketing", "sales"]
+DEPARTMENTS: tuple[Department, ...] = ("marketing", "sales")
+
+
+class ApproverRegistered(Event):
+    """The key by which a department approves. The first needs no more; another needs the signature of the one before.
+
+    Without that signature (the former key is lost) `because` says why, and the key counts only after a week in which
+    the holder of the former one can object. The log holds it under the department.
+    """
+
+    department: Department
+    key: PublicKey
+    signature: Signature | None = None
+    because: Because | None = None
+    registered_by: ApproverId | None = None
+
+    @property
+    def name(self) -> str:
+        """The record's key."""
+        return self.department
 
 
 class AgreementProposed(Event):
@@ -18,13 +42,19 @@ class AgreementProposed(Event):
     agreement_version: int
     content: ContentDigest
     text: AgreementText
+    proposed_by: ApproverId | None = None
 
 
 class AgreementApproved(Event):
+    """A department's word for exactly this content as this version, signed with its key. Without a signature it is void."""
+
     name: AgreementName
     agreement_version: int
     content: ContentDigest
-    department: Literal["marketing", "sales"]
+    department: Department
+    approved_by: ApproverId | None = None
+    key: PublicKey | None = None
+    signature: Signature | None = None
 
 
 class AgreementPublished(Event):
@@ -35,6 +65,7 @@ class AgreementPublished(Event):
     content: ContentDigest
     text: AgreementText
     effective_at: Instant | None
+    published_by: ApproverId | None = None
 
 
 class DeadLetterClosed(Event):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from schemas.agreement import Agreement, AgreementRefused, load
 from schemas.events.console import AgreementPublished
 from schemas.ids import AgreementName, digest
 from schemas.topics import AGREEMENTS
-from schemas.wire import Envelope, UndecodableRecord, decode
+from schemas.wire import UndecodableRecord
 from services.console.terminal import Refused
 from services.runtime.agreements import Publications
 from services.runtime.appending import Appender, BrokerAway
@@ -126,15 +126,8 @@ async def read(settings: Settings) -> Publications:
 
 def _fold(publications: Publications, record: object) -> None:
     headers, value, timestamp = record.headers, record.value, record.timestamp  # type: ignore[attr-defined]
-    try:
-        envelope = Envelope.parse(list(headers))
-        if envelope.type != AgreementPublished.type_name():
-            return
-        event = decode(envelope.type, value)
-    except UndecodableRecord:
-        return  # not an event: the runtime's reader counts it as nothing, and so does this one
-    assert isinstance(event, AgreementPublished)
-    publications.take(event, datetime.fromtimestamp(timestamp / 1000, UTC))
+    with suppress(UndecodableRecord):  # not an event: the runtime's reader counts it as nothing, and so does this one
+        publications.take_record(list(headers), value, datetime.fromtimestamp(timestamp / 1000, UTC))
 
 
 @asynccontextmanager

@@ -7,21 +7,21 @@ are effective at least ten seconds after they are appended, so a fresh copy know
 from __future__ import annotations
 
 import asyncio
-import bisect
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.agreement import Agreement, AgreementRefused, load
+from schemas.agreement import Agreement
+from schemas.agreement.life import COURSE_EVENTS, NOTICE, THE_BEGINNING, Course, NoAgreement, Published
+from schemas.base import Event
 from schemas.events.console import AgreementPublished
 from schemas.topics import AGREEMENTS
-from schemas.wire import Envelope, UndecodableRecord, decode
+from schemas.wire import Envelope, Headers, UndecodableRecord, decode
 from services.runtime.cancellation import answered
 from services.runtime.health import Health
 from services.runtime.leaving import die
@@ -30,89 +30,55 @@ from services.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-NOTICE = timedelta(seconds=10)
-"""A publication that is effective sooner after its own append is void for every reader."""
+__all__ = ["NOTICE", "THE_BEGINNING", "AgreementReader", "NoAgreement", "Publications", "Published"]
 
-THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
 _PART = "agreements"
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
-
-
-class NoAgreement(LookupError):
-    """Nothing is published yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One publication that counts."""
-
-    effective_at: datetime
-    agreement: Agreement
-    name: str
-    text: str
+_TYPES = frozenset(event.type_name() for event in COURSE_EVENTS)
 
 
 class Publications:
-    """The publications in the order of their coming into force. A pure fold over the topic."""
+    """The publications in the order of their coming into force. A fold over the topic; the rule is `Course`'s."""
 
     def __init__(self) -> None:
-        self._published: list[Published] = []
-        self.void: list[tuple[int, str]] = []
-        """(version, why) of publications that do not count."""
+        self.course = Course()
 
     def __len__(self) -> int:
-        return len(self._published)
+        return len(self.course.published)
 
     def __iter__(self) -> Iterator[Published]:
-        return iter(self._published)
+        return iter(self.course.published)
 
-    def take(self, event: AgreementPublished, appended_at: datetime) -> bool:
-        """Fold one publication in. False if it is void."""
-        why = self._void_because(event, appended_at)
-        if why is None:
-            try:
-                agreement = load(event.text, event.agreement_version)
-            except AgreementRefused as error:
-                why = f"its text is refused: {error}"
-            else:
-                at = event.effective_at or THE_BEGINNING
-                self._published.append(Published(at, agreement, event.name, event.text))
-                return True
-        self.void.append((event.agreement_version, why))
-        log.warning("publication_is_void", agreement=event.name, version=event.agreement_version, because=why)
-        return False
+    @property
+    def void(self) -> list[tuple[int, str]]:
+        """(version, why) of publications that do not count."""
+        said = AgreementPublished.__name__
+        return [(v.version, v.because) for v in self.course.void if v.said == said and v.version is not None]
 
-    def _void_because(self, event: AgreementPublished, appended_at: datetime) -> str | None:
-        if event.effective_at is None:
-            return (
-                None
-                if not self._published
-                else "only the first agreement of an installation is in force from the beginning"
-            )
-        if not self._published:
-            return "the first agreement of an installation is in force from the beginning"
-        if event.effective_at < appended_at + NOTICE:
-            return f"it was effective less than {NOTICE.total_seconds():.0f} seconds after it was published"
-        last = self._published[-1]
-        if event.effective_at <= last.effective_at or event.agreement_version <= last.agreement.version:
-            return f"version {last.agreement.version} is newer or comes into force later"
-        return None
+    def take(self, event: Event, appended_at: datetime) -> bool:
+        """Fold one event of the topic in. False if it is void."""
+        void = self.course.take(event, appended_at)
+        if void is not None:
+            log.warning("agreement_event_is_void", event_type=void.said, version=void.version, because=void.because)
+        return void is None
+
+    def take_record(self, headers: Headers, value: bytes | None, appended_at: datetime) -> bool:
+        """Fold one record of the topic in; what is none of its events is skipped. Raises UndecodableRecord."""
+        envelope = Envelope.parse(headers)
+        return envelope.type in _TYPES and self.take(decode(envelope.type, value), appended_at)
 
     def in_force(self, at: datetime) -> Agreement:
         """The agreement in force at `at`. Raises NoAgreement before the first publication."""
-        index = bisect.bisect_right(self._published, at, key=lambda p: p.effective_at) - 1
-        if index < 0:
-            raise NoAgreement("no agreement is published: `leadloop up` publishes the first")
-        return self._published[index].agreement
+        return self.course.publication(at).agreement
 
     def version(self, number: int) -> Agreement | None:
         """A published agreement by its version."""
-        return next((p.agreement for p in self._published if p.agreement.version == number), None)
+        return next((p.agreement for p in self.course.published if p.agreement.version == number), None)
 
     def next_after(self, at: datetime) -> datetime | None:
         """When the next one that is already published comes into force."""
-        return next((p.effective_at for p in self._published if p.effective_at > at), None)
+        return self.course.next_after(at)
 
 
 class AgreementReader:
@@ -153,9 +119,7 @@ class AgreementReader:
     async def wait_for(self, version: int) -> None:
         """Wait until this version, or a newer one, has been read."""
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: any(p.agreement.version >= version for p in self.publications._published)
-            )
+            await self._changed.wait_for(lambda: any(p.agreement.version >= version for p in self.publications))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AgreementReader]:
@@ -214,17 +178,10 @@ class AgreementReader:
                 self._changed.notify_all()
 
     def _fold(self, r: object) -> None:
-        headers = list(r.headers)  # type: ignore[attr-defined]
         try:
-            envelope = Envelope.parse(headers)
-            if envelope.type != AgreementPublished.type_name():
-                return
-            event = decode(envelope.type, r.value)  # type: ignore[attr-defined]
+            self.publications.take_record(list(r.headers), r.value, datetime.fromtimestamp(r.timestamp / 1000, UTC))  # type: ignore[attr-defined]
         except UndecodableRecord as error:
             log.warning("record_in_agreements_is_no_event", offset=r.offset, because=str(error))  # type: ignore[attr-defined]
-            return
-        assert isinstance(event, AgreementPublished)
-        self.publications.take(event, datetime.fromtimestamp(r.timestamp / 1000, UTC))  # type: ignore[attr-defined]
 
     async def _became_fresh(self, began: float) -> None:
         self._fresh_at = began

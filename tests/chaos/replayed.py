@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.events.console import AgreementPublished
+from schemas.agreement.life import COURSE_EVENTS
 from schemas.topics import AGREEMENTS
 from schemas.wire import decode, encode
 from services.runtime.agreements import Publications
@@ -17,15 +17,15 @@ from services.runtime.protocol import Parts, Processor
 from services.runtime.step import KeyRecord, interesting, step
 from tests.chaos.audit import Findings, Raw, accepted
 
+_COURSE = frozenset(event.type_name() for event in COURSE_EVENTS)
+
 
 def publications(raw: list[Raw]) -> Publications:
     """The agreements, read from their topic."""
     out = Publications()
     for r in raw:
-        if r.type == AgreementPublished.type_name():
-            event = decode(r.type, r.record.value)
-            assert isinstance(event, AgreementPublished)
-            out.take(event, r.record.at)
+        if r.type in _COURSE:
+            out.take(decode(r.type, r.record.value), r.record.at)
     return out
 
 

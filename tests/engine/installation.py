@@ -18,14 +18,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from schemas.base import Event
-from schemas.events.console import AgreementPublished
 from schemas.events.intake import EngagementObserved
-from schemas.ids import EventId, LeadId, digest
+from schemas.ids import EventId, LeadId
 from schemas.topics import AGREEMENTS, LEADS, Topic
 from schemas.wire import Envelope, Headers, encode, new_trace
 from services.runtime.plan import Plan
 from services.runtime.settings import Settings
 from services.runtime.topics import ensure_topics, incarnations, partition_of
+from tests.approvers import agreed
 from tests.engine.tally import PROCESSORS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,12 +66,10 @@ class Installation:
             yield self
 
     async def publish(self, version: int, effective_at: datetime | None) -> None:
-        """Publish the default agreement as this version."""
-        event = AgreementPublished(
-            name="default", agreement_version=version, content=digest(DEFAULT_AGREEMENT.encode()),
-            text=DEFAULT_AGREEMENT, effective_at=effective_at,
-        )  # fmt: skip
-        await self.write(AGREEMENTS, 0, b"default", encode(event), headers_of(event, f"agreement.{version}", "default"))
+        """Publish the default agreement as this version, approved by both departments."""
+        for number, event in enumerate(agreed(DEFAULT_AGREEMENT, version, effective_at)):
+            headers = headers_of(event, f"agreement.{version}.{number}", "default")
+            await self.write(AGREEMENTS, 0, b"default", encode(event), headers)
 
     async def write(
         self, topic: Topic, partition: int, key: bytes | None, value: bytes | None, headers: Headers

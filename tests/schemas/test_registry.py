@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import schemas.events
+from schemas.agreement.life import COURSE_EVENTS
 from schemas.base import Event
 from schemas.events import desk, scoring, sla
 from schemas.events.alerting import AlertSent
-from schemas.events.console import AgreementPublished
 from schemas.events.desk import LeadAccepted, ProfileNote
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
@@ -126,7 +126,7 @@ def _service(name: str) -> Service:
 
 
 def _heard(service: Service) -> set[type[Event]]:
-    heard: set[type[Event]] = {AgreementPublished}  # every process reads the agreements, by the runtime
+    heard: set[type[Event]] = set(COURSE_EVENTS)  # every process reads the agreements, by the runtime
     for processor in service.processors:
         heard |= processor.listens | (LIFE_EVENTS if processor.follows_life else frozenset())
     if service.name == "alerting":
@@ -144,7 +144,7 @@ def test_a_processing_service_reads_exactly_what_the_registry_says(name: str) ->
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - set(_WITHOUT_DATABASE)))
 def test_a_projecting_service_reads_the_topics_that_the_registry_says(name: str) -> None:
     declared = {
-        t for entry in REGISTRY if name in entry.readers and entry.event is not AgreementPublished for t in entry.topics
+        t for entry in REGISTRY if name in entry.readers and entry.event not in COURSE_EVENTS for t in entry.topics
     }
     heard = {topic for topics in _projected(name) for topic in topics}
 
