@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
 from schemas.events.desk import MeetingOutcome
 from schemas.ids import AssignmentId, EventId, LeadId, RepId, RoleId
@@ -36,10 +37,50 @@ class ActionKind(StrEnum):
     CLAIM = "claim"
 
 
+_ALSO_SPELT = {
+    "open_opportunity": "opportunity",
+    "opportunity_opened": "opportunity",
+    "handover": "hand_over",
+    "connected": "connect",
+    "add_note": "note",
+    "set_next_step": "next_step",
+    "book_meeting": "meeting_booked",
+    "no_show": "meeting_no_show",
+    "won": "win",
+    "lost": "lose",
+}
+"""Other words for an action, as tools spell them."""
+
+_OUTCOMES_ALSO_SPELT = {
+    "win": "won",
+    "closed_won": "won",
+    "lose": "lost",
+    "closed_lost": "lost",
+    "stage_change": "stage_changed",
+    "owner_change": "owner_changed",
+}
+
+
+def _respelt(also: Mapping[str, str]) -> BeforeValidator:
+    """`Open opportunity`, `open-opportunity` and `open_opportunity` are one word."""
+
+    def respell(given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        word = given.strip().lower().replace("-", "_").replace(" ", "_")
+        return also.get(word, word)
+
+    return BeforeValidator(respell)
+
+
 class ActionIn(Request):
     """One action. Which fields an action needs is told by the refusal that names the missing one."""
 
-    type: ActionKind
+    type: Annotated[
+        ActionKind,
+        _respelt(_ALSO_SPELT),
+        Field(description="also: " + ", ".join(f"{other} for {word}" for other, word in _ALSO_SPELT.items())),
+    ]
     assignment_id: Annotated[AssignmentId | None, Field(description="of the inbox; not needed for claim and undo")] = (
         None
     )
@@ -53,9 +94,12 @@ class ActionIn(Request):
     meeting_at: Annotated[AwareDatetime | None, Field(description="when the meeting is or was")] = None
     text: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None,
-        Field(description="for note; it is kept in the profile"),
+        Field(
+            description="for note (`note` is taken too); it is kept in the profile",
+            validation_alias=AliasChoices("text", "note"),
+        ),
     ] = None
-    due_at: Annotated[AwareDatetime | None, Field(description="for next_step")] = None
+    due_at: Annotated[AwareDatetime | None, Field(description="for next_step: when it is to be taken")] = None
     to: Annotated[RepId | None, Field(description="for reassign: to whom; without it back to the rules")] = None
     to_role: Annotated[RoleId | None, Field(description="for hand_over: such as ae")] = None
     action_id: Annotated[EventId | None, Field(description="for undo: which; without it the newest")] = None
@@ -76,7 +120,11 @@ class OutcomeIn(Request):
     lead_id: LeadId | None = None
     email: Annotated[str, StringConstraints(max_length=320)] | None = None
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    type: OutcomeKind
+    type: Annotated[
+        OutcomeKind,
+        _respelt(_OUTCOMES_ALSO_SPELT),
+        Field(description="also: " + ", ".join(f"{other} for {word}" for other, word in _OUTCOMES_ALSO_SPELT.items())),
+    ]
     at: AwareDatetime | None = None
     reason: Reason | None = None
     amount: Money | None = None
@@ -105,7 +153,7 @@ class AvailabilityIn(Request):
 
 
 class MemberIn(Request):
-    """One rep of the roster."""
+    """One rep of the roster. What GET /v1/roster answers besides is taken and set aside: a roster read can be sent back."""
 
     id: RepId
     team: str
@@ -113,6 +161,11 @@ class MemberIn(Request):
     pools: dict[str, int]
     open_leads_cap: int | None = None
     calendar: str | None = None
+    available: Annotated[
+        object, Field(exclude=True, description="set aside; PUT /v1/reps/{rep}/availability changes it")
+    ] = None
+    until: Annotated[object, Field(exclude=True, description="set aside, as `available`")] = None
+    open_leads: Annotated[object, Field(exclude=True, description="set aside: how many leads the rep holds")] = None
 
 
 class RosterIn(Request):

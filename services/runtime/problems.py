@@ -53,6 +53,10 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
         return Problem(
             400, "The body is no JSON", f"The body is no JSON: {why}{place}; correct it there and send it again."
         )
+    if tuple(first["loc"]) == ("path", "lead_id"):
+        return Problem(
+            404, "No such lead", "There is no lead of that id: check it; the answer to its submission named it."
+        )
     sentences = [{"field": _field(e["loc"]), "message": _sentence(e)} for e in errors[:_MOST_ERRORS_SHOWN]]
     more = f" There are {len(errors) - 1} more." if len(errors) > 1 else ""
     return Problem(422, "The request does not hold what it must", sentences[0]["message"] + more, errors=sentences)

@@ -132,7 +132,7 @@ async def test_no_bad_engagement_consent_or_order_gets_in(intake: Served, settin
         "granted",
     )
     is_a_problem(await intake.http.delete(f"/v1/leads/{LEAD}"), 404, LEAD)
-    is_a_problem(await intake.http.delete("/v1/leads/seven"), 422, "lead_id")
+    is_a_problem(await intake.http.delete("/v1/leads/seven"), 404, "no lead")
     is_a_problem(await intake.http.post(f"/v1/leads/{LEAD}/merge", json={"survivor": LEAD}), 404, LEAD)
     is_a_problem(await intake.http.post(f"/v1/leads/{LEAD}/suppress", json={"reason": "competitor"}), 404, LEAD)
     is_a_problem(await intake.http.post(f"/v1/leads/{LEAD}/unmerge"), 404, LEAD)
@@ -215,7 +215,7 @@ async def test_no_bad_action_outcome_or_roster_gets_in(desk: Served, settings: S
         is_a_problem(await desk.http.post(f"/v1/leads/{LEAD}/actions", json=said), status, word)
     for raw in (b"{", b"\xff", b'{"type": "accept"'):
         is_a_problem(await desk.http.post(f"/v1/leads/{LEAD}/actions", content=raw, headers=JSON), 400)
-    is_a_problem(await desk.http.post("/v1/leads/seven/actions", json={"type": "accept"}), 422, "lead_id")
+    is_a_problem(await desk.http.post("/v1/leads/seven/actions", json={"type": "accept"}), 404, "no lead")
     is_a_problem(await desk.http.get("/v1/inbox"), 422, "rep")
     is_a_problem(await desk.http.get("/v1/inbox", params={"rep": "zoe"}), 404, "zoe")
     is_a_problem(await desk.http.get("/v1/events", params={"rep": "zoe"}), 404, "zoe")
