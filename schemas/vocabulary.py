@@ -102,6 +102,12 @@ Points = Annotated[
 ]
 """Points of a score: exact decimals."""
 
+
+def as_number(points: Decimal) -> int | float:
+    """Points as every HTTP answer gives them: a JSON number, whole where they are. (On Kafka: an exact decimal string.)"""
+    return int(points) if points == int(points) else float(points)
+
+
 Grade = Annotated[
     Literal["A1", "A2", "A3", "A4", "B1", "B2", "B3", "B4", "C1", "C2", "C3", "C4", "D1", "D2", "D3", "D4"],
     Field(description="letter: fit; number: engagement"),

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from schemas.ids import AssignmentId, EventId, LeadId, RepId, RoleId, TeamId
 from schemas.lifecycle import HELD, Life, State
+from schemas.vocabulary import as_number
 from services.desk.foresight import Offer, Place
 from services.desk.rows import (
     ACTIONS,
@@ -305,8 +306,7 @@ def _ordinal(number: int) -> str:
 def _number(text: str | None) -> int | float | None:
     if text is None:
         return None
-    value = Decimal(text)
-    return int(value) if value == int(value) else float(value)
+    return as_number(Decimal(text))
 
 
 def instant(ms: int) -> str:

@@ -64,6 +64,7 @@ def _add_leads(router: APIRouter, runner: ProjectionRunner) -> None:
 
     @router.get("/leads/{lead_id}/timeline", tags=["leads"], summary="Every event of a lead, void ones marked")
     async def timeline(lead_id: LeadIdText) -> dict[str, Any]:
+        """`event` is the event as it stands in the log (docs/asyncapi.yaml): points are exact decimal strings there."""
         return await runner.read(lambda connection: lead_views.timeline(connection, lead_id))
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from schemas.base import Event
+from schemas.events.desk import ActionUndone
 from schemas.events.feedback import LeadStatusChanged
 from schemas.events.intake import LeadSubmitted
 from schemas.events.scoring import LeadScored
@@ -35,6 +36,7 @@ class LeadRow:
     status: str | None = None
     stage: str = LifecycleStage.LEAD
     cycle: int = 0
+    cycle_ms: int = 0
     grade: str | None = None
     score: str | None = None
     owner: str | None = None
@@ -77,7 +79,7 @@ class LeadRow:
         if isinstance(event, LeadScored):
             self.grade, self.score = event.grade, f"{event.score:f}"
         if life is not before:
-            self._follow_life(before, life, now_ms)
+            self._follow_life(before, life, now_ms, undone=isinstance(event, ActionUndone))
         if isinstance(event, LeadSubmitted) and effect is Effect.EFFECT:
             self._submitted(event, now_ms)
         if (
@@ -94,7 +96,17 @@ class LeadRow:
     def _shown(self) -> tuple[str | None, ...]:
         return (self.status, self.stage, str(self.cycle), self.owner, self.grade)
 
-    def _follow_life(self, before: Life, life: Life, now_ms: int) -> None:
+    def _never_reached(self, stage: LifecycleStage) -> None:
+        """What only the undone action had reached in this cycle; what an earlier cycle reached stays."""
+        order = list(LifecycleStage)
+        for beyond, column in _REACHED.items():
+            reached = getattr(self, column)
+            if order.index(beyond) > order.index(stage) and reached is not None and reached >= self.cycle_ms:
+                setattr(self, column, None)
+
+    def _follow_life(self, before: Life, life: Life, now_ms: int, *, undone: bool) -> None:
+        if life.cycle != before.cycle or life.start != before.start:
+            self.cycle_ms = now_ms
         status = life.lead_status
         self.status, self.stage, self.cycle = status.value if status is not None else None, life.stage.value, life.cycle
         self.owner, self.team_id = (
@@ -107,6 +119,8 @@ class LeadRow:
             self.owed, self.owed_since_ms = None, None
         elif owing != self.owed or life.epoch != before.epoch:
             self.owed, self.owed_since_ms = owing, now_ms
+        if undone:
+            self._never_reached(life.stage)
         column = _REACHED.get(life.stage)
         if column is not None and getattr(self, column) is None:
             setattr(self, column, now_ms)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from schemas.vocabulary import as_number
 from schemas.wire import UndecodableRecord, decode
 from services.feedback import tables
 from services.feedback.sentences import sentence
@@ -74,7 +76,7 @@ def shown(row: Any) -> dict[str, Any]:
         "lifecycle_stage": row.stage,
         "cycle": row.cycle,
         "grade": row.grade,
-        "score": row.score,
+        "score": None if row.score is None else as_number(Decimal(row.score)),
         "owner": row.owner,
         "team_id": row.team_id,
         "pool_id": life.pool,

@@ -80,7 +80,7 @@ class Ledger:
     """The projection of feedback. It reads every topic, because what nobody can read is its to keep."""
 
     name = "ledger"
-    version = 1
+    version = 2
     topics: tuple[Topic, ...] = topics.TOPICS
     metadata = tables.METADATA
 

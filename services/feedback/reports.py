@@ -158,9 +158,16 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
         )
     ).one()
     offered = connection.execute(
-        sa.select(held.rep_id, held.from_ms, held.answered_ms, held.accepted)
+        # an assignment that came back by an undo is in the table anew, and is the same offer to the same rep
+        sa.select(
+            held.rep_id,
+            sa.func.min(held.from_ms).label("from_ms"),
+            sa.func.min(held.answered_ms).label("answered_ms"),
+            sa.func.max(sa.cast(held.accepted, sa.Integer)).label("accepted"),
+        )
         .select_from(tables.ASSIGNMENTS.join(tables.LEADS, held.lead_id == leads.lead_id))
         .where(*window.holds(held.from_ms, leads.campaign))
+        .group_by(held.lead_id, held.assignment_id, held.rep_id)
     ).all()
     kept: Counter[str] = Counter(
         dict(

@@ -17,6 +17,7 @@ from schemas.agreement.qualifying import explain
 from schemas.events.scoring import LeadScored
 from schemas.ids import EventId
 from schemas.lifecycle import UNBORN, Effect, State, fold
+from schemas.vocabulary import as_number
 from schemas.wire import UndecodableRecord, decode
 from services.feedback import tables
 from services.feedback.lead_views import instant, lead
@@ -43,9 +44,22 @@ def score_doors(runner: ProjectionRunner, agreements: Agreements) -> APIRouter:
         at: Annotated[AwareDatetime | None, Query(description="such as 2026-03-01T09:00:00Z; without it: now")] = None,
     ) -> dict[str, Any]:
         asked = (at or datetime.now(UTC)).astimezone(UTC)
-        return await runner.read(lambda connection: score_at(connection, agreements, lead_id, asked))
+        found = await runner.read(lambda connection: score_at(connection, agreements, lead_id, asked))
+        return {key: _in_numbers(key, value) for key, value in found.items()}
 
     return router
+
+
+_IN_POINTS = frozenset({"score", "fit", "engagement", "points"})
+
+
+def _in_numbers(name: str, value: Any) -> Any:
+    """The value with its points as JSON numbers, as in every other answer."""
+    if isinstance(value, list):
+        return [_in_numbers(name, part) for part in value]
+    if isinstance(value, dict):
+        return {key: _in_numbers(key, part) for key, part in value.items()}
+    return as_number(Decimal(value)) if name in _IN_POINTS and isinstance(value, str) else value
 
 
 def score_at(connection: sa.Connection, agreements: Agreements, lead_id: str, at: datetime) -> dict[str, Any]:

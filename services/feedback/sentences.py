@@ -72,6 +72,18 @@ def _given(reason: object) -> str:
     return f": {reason}" if reason else ""
 
 
+_UNSAID = "unspecified"
+"""What the desk writes for a channel or disposition that nobody named."""
+
+
+def _by(channel: object) -> str:
+    return "" if str(channel) == _UNSAID else f" by {channel}"
+
+
+def _told(disposition: object) -> str:
+    return "" if str(disposition) == _UNSAID else f": {disposition}"
+
+
 def _submitted(e: intake.LeadSubmitted) -> str:
     source = e.source.campaign or e.source.channel
     return "submitted" + (f" from {source}" if source else "") + (f" by the form {e.form}" if e.form else "")
@@ -106,8 +118,8 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     routing.ActionRefused: lambda e: f"the {e.action} of {e.rep_id or 'the system'} came too late: {e.because}",
     desk.LeadAccepted: lambda e: f"{_who(e.by)} accepted it",
     desk.LeadRejected: lambda e: f"{_who(e.by)} rejected it: {e.reason}",
-    desk.ContactAttempted: lambda e: f"{_who(e.by)} tried to reach the person by {e.channel}: {e.disposition}",
-    desk.LeadConnected: lambda e: f"{_who(e.by)} reached the person by {e.channel}",
+    desk.ContactAttempted: lambda e: f"{_who(e.by)} tried to reach the person{_by(e.channel)}{_told(e.disposition)}",
+    desk.LeadConnected: lambda e: f"{_who(e.by)} reached the person{_by(e.channel)}",
     desk.MeetingRecorded: lambda e: (
         f"{_who(e.by)}: meeting {e.outcome.value.replace('_', '-')}"
         + (f" for {_at(e.meeting_at)}" if e.meeting_at else "")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from functools import partial
 from heapq import merge
 from itertools import groupby
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from schemas.events.feedback import LeadStatusChanged
 from schemas.topics import LEADS
+from schemas.vocabulary import as_number
 from services.feedback import tables
 from services.runtime.event_streams import ServerSent
 from services.runtime.positions import NoVector, Vector
@@ -77,8 +80,16 @@ def _told(changed: Changed, told: Vector, partitions: int) -> tuple[Vector, list
         partition = partition_of(event.lead_id, partitions)
         if not told.covers(partition, event.position):
             told = told.after(partition, event.position)
-            rows.append(ServerSent(str(told), EVENT, announcement.content))
+            rows.append(_sent(told, announcement.content))
     return told, rows
+
+
+def _sent(at: Vector, body: bytes) -> ServerSent:
+    """A LeadStatusChanged as it goes over HTTP: its score is a number there, as in every other answer."""
+    said = orjson.loads(body)
+    if said.get("score") is not None:
+        said["score"] = as_number(Decimal(said["score"]))
+    return ServerSent(str(at), EVENT, orjson.dumps(said))
 
 
 async def _missed(
@@ -89,7 +100,7 @@ async def _missed(
         sent = []
         for row in rows:
             told = told.after(row.partition, row.position)
-            sent.append(ServerSent(str(told), EVENT, row.body))
+            sent.append(_sent(told, row.body))
         yield told, sent
     yield told.joined(upto), []
 

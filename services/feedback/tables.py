@@ -18,6 +18,7 @@ LEADS = _table(
     sa.Column("status", sa.Text, index=True),
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("cycle", sa.Integer, nullable=False),
+    sa.Column("cycle_ms", sa.BigInteger, nullable=False),
     sa.Column("grade", sa.Text),
     sa.Column("score", sa.Text),
     sa.Column("owner", sa.Text, index=True),

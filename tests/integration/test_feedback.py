@@ -141,7 +141,7 @@ async def test_a_lead_is_where_its_log_says_with_its_whole_timeline(house: House
         "lifecycle_stage": "sal",
         "cycle": 1,
         "grade": "B2",
-        "score": "45",
+        "score": 45,
         "owner": "anna",
         "campaign": "spring",
     }
@@ -415,6 +415,9 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     await undone.reaches()
     await undone.rejects("not_mine", "a-mistake")
     await undone.acts(desk.ActionUndone, action_id="a-mistake", assignment_id=undone.life.last_offer)
+    await undone.accepts()
+    await undone.acts(desk.LeadWon, "too-early", amount={"amount": "7.00", "currency": "EUR"})
+    await undone.acts(desk.ActionUndone, action_id="too-early", assignment_id=undone.life.last_offer)
 
     campaign = {
         "name": "Spring fair",
@@ -435,7 +438,7 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert [(s["stage"], s["leads"]) for s in funnel["stages"]] == [
         ("lead", 3),
         ("mql", 3),
-        ("sal", 1),
+        ("sal", 2),
         ("sql", 1),
         ("customer", 1),
     ]
@@ -447,6 +450,7 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert spring["cost_per_lead"] == [{"amount": "52.50", "currency": "EUR"}]
     score = await house.get("/v1/reports/scorecard")
     assert score["marketing"] == {"received": 3, "qualified": 3, "qualified_share": 1.0}
+    assert (score["sales"]["assignments"], score["sales"]["accepted_assignments"]) == (3, 2)
     assert score["sales"]["clocks"] == {"met": 1, "breached": 0, "running": 0, "met_share": 1.0}
     only = await house.get("/v1/reports/funnel", campaign="(none)")
     assert only["stages"][0]["leads"] == 1
