@@ -31,7 +31,7 @@ def check_file(file: Annotated[Path, typer.Argument(help="The agreement (YAML)."
     findings = check(text)
     wrong = [finding for finding in findings if finding.severity == "error"]
     if as_json:
-        say_json({"file": str(file), "holds": not wrong, "findings": [asdict(finding) for finding in findings]})
+        say_json({"file": str(file), "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
         _tell_findings(file, findings, text)
     if wrong:
@@ -111,7 +111,7 @@ def _reps(data: Path | None) -> list[dict[str, Any]]:
 
 
 def _as_document(published: Published, reps: list[dict[str, Any]]) -> dict[str, Any]:
-    terms = published.agreement.terms.model_dump(mode="json")
+    terms = published.agreement.terms.model_dump(mode="json", by_alias=True)
     named = {
         "version": published.agreement.version,
         "effective_at": None if published.effective_at.year == 1 else published.effective_at.isoformat(),

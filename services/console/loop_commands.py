@@ -58,6 +58,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                 f"intake {state['intake']}   desk {state['desk']}   feedback {state['feedback']}   Kafka "
                 f"{state['kafka']}",
                 markup=False,
+                soft_wrap=True,
             )
     if not ready:
         raise typer.Exit(EXIT_REFUSED)

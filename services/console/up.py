@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
-from rich.table import Table
+from rich.text import Text
 
 from services.console.house import House, Wishes, running, scale_asked
 from services.console.terminal import Refused, news, out
@@ -105,24 +105,24 @@ async def _rescale(house: House) -> None:
 
 def show_addresses(house: House) -> None:
     """Where everything is, for a person."""
-    out().print(addresses(house))
+    tell_addresses(house)
     out().print("[dim]Ctrl-C stops it; what has come in stays in[/] " + str(house.installation.folder))
 
 
-def addresses(house: House) -> Table:
-    """The pages and doors of a house."""
+def tell_addresses(house: House) -> None:
+    """The pages and doors of a house, each in a line that the terminal may wrap and nobody else does: they are copied."""
     doors, query = house.doors, "?" + urlencode({"token": house.doors.token})
-    table = Table(
-        title="leadloop is ready", title_justify="left", show_header=False, show_edge=False, title_style="bold green"
-    )
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row("marketing's board", f"{doors.feedback}/{query}")
-    table.add_row("managers' page", f"{doors.desk}/manager{query}")
-    for rep in doors.get("desk", "/v1/roster")["reps"][:1]:
-        table.add_row("a rep's inbox", f"{doors.desk}/rep/{rep['id']}{query}")
-    table.add_row("a form to fill in", f"{doors.intake}/forms/demo")
-    table.add_row("doors", f"intake {doors.intake}   desk {doors.desk}   feedback {doors.feedback}")
-    table.add_row("Kafka", house.bootstrap_servers)
-    table.add_row("token", doors.token)
-    return table
+    rows = [("marketing's board", f"{doors.feedback}/{query}"), ("managers' page", f"{doors.desk}/manager{query}")]
+    rows += [
+        ("a rep's inbox", f"{doors.desk}/rep/{rep['id']}{query}") for rep in doors.get("desk", "/v1/roster")["reps"][:1]
+    ]
+    rows += [
+        ("a form to fill in", f"{doors.intake}/forms/demo"),
+        ("doors", f"intake {doors.intake}   desk {doors.desk}   feedback {doors.feedback}"),
+        ("Kafka", house.bootstrap_servers),
+        ("token", doors.token),
+    ]
+    console = out()
+    console.print("leadloop is ready", style="bold green")
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:<18} ", "bold"), value), soft_wrap=True)

@@ -30,7 +30,7 @@ _STORY_LINES = 12
 _BAR_CELLS = 30
 
 
-def board(day: Day, letterbox: Letterbox, addresses: RenderableType) -> RenderableType:
+def board(day: Day, letterbox: Letterbox) -> RenderableType:
     """The whole picture as it is now."""
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=2)
@@ -38,7 +38,7 @@ def board(day: Day, letterbox: Letterbox, addresses: RenderableType) -> Renderab
     grid.add_row(
         Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it")
     )
-    return Group(_headline(day, letterbox), grid, addresses)
+    return Group(_headline(day, letterbox), grid)
 
 
 def line(day: Day, letterbox: Letterbox) -> str:

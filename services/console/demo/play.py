@@ -29,7 +29,7 @@ from services.console.first_agreement import SAMPLES
 from services.console.house import House, Wishes
 from services.console.roster import read_roster
 from services.console.terminal import Refused, news, out, say_json
-from services.console.up import addresses, live_in
+from services.console.up import live_in, tell_addresses
 from services.console.wanted_ports import AUTO
 
 PROSPECTS = 214
@@ -112,15 +112,15 @@ class _Play:
     async def _show(self, day: Day, house: House) -> None:
         if self._as_json or not sys.stdout.isatty():
             if not self._as_json:
-                out().print(addresses(house))
+                tell_addresses(house)
             while True:
                 await asyncio.sleep(_LINE_EVERY_SECONDS)
                 (news if self._as_json else print)(line(day, self._letterbox))
-        pages = addresses(house)
-        with Live(board(day, self._letterbox, pages), console=out(), refresh_per_second=5, transient=True) as live:
+        tell_addresses(house)
+        with Live(board(day, self._letterbox), console=out(), refresh_per_second=5, transient=True) as live:
             while True:
                 await asyncio.sleep(0.2)
-                live.update(board(day, self._letterbox, pages))
+                live.update(board(day, self._letterbox))
 
     def _sum_up(self, day: Day, found: dict[str, Any]) -> None:
         seen = day.seen
@@ -186,7 +186,7 @@ async def _settled_audit(house: House, expected: int) -> dict[str, Any]:
 
 def _say_what_to_try(house: House) -> None:
     console = out()
-    console.print(addresses(house))
+    tell_addresses(house)
     console.print("\nNow it is yours:", style="bold")
     for said in (
         f"fill in the form at {house.doors.intake}/forms/demo and watch it arrive in a rep's inbox",
