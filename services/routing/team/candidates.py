@@ -58,7 +58,7 @@ def _because(
     taken: RepId | None,
 ) -> str:
     if rep_id == taken:
-        return "has the greatest shortfall against his weighted share"
+        return "has the greatest shortfall against the weighted share"
     because = why_not(rep_id, members[rep_id], hours, excluded)
     if because is not None:
         return because
@@ -68,7 +68,7 @@ def _because(
 def _behind(rep: Rep, taken: RepId, other: Rep, pool: PoolId, virtual: int) -> str:
     leads = later_by(rep, other, pool, virtual)
     if leads > 0:
-        return f"his shortfall is lower than that of {taken} by {leads:.2f} leads"
+        return f"has a smaller shortfall than {taken}, by {leads:.2f} leads"
     if rep.open > other.open:
         return f"has the same shortfall as {taken} and holds more leads"
     return f"has the same shortfall as {taken} and as many leads, and comes later by name"

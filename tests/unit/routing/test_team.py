@@ -73,8 +73,8 @@ def test_a_decision_says_why_each_other_candidate_was_not_taken() -> None:
     assigned = last(team, 2)
     assert isinstance(assigned, routing.LeadAssigned)
     assert {c.rep_id: c.because for c in assigned.candidates} == {
-        "ana": "has the greatest shortfall against his weighted share",
-        "bob": "his shortfall is lower than that of ana by 0.50 leads",
+        "ana": "has the greatest shortfall against the weighted share",
+        "bob": "has a smaller shortfall than ana, by 0.50 leads",
         "full": "holds 1 leads and may hold 1",
         "gone": "is away until 2026-03-02 17:00 UTC",
         "never": "has had this lead in this cycle and rejected it or did not work it in time",
