@@ -175,7 +175,8 @@ class Timers:
         heap = self._heaps[partition]
         if len(heap) > 1000 and len(heap) > 4 * len(self._armed[partition]):
             # Deadlines that were met or moved stay in the heap until their time: when they are most of it, leave them
-            # out. ap[:] = [(due_ms, k) for k, due_ms in self._armed[partition].items() if due_ms > 0]
+            # out.
+            heap[:] = [(due_ms, k) for k, due_ms in self._armed[partition].items() if due_ms > 0]
             heapq.heapify(heap)
         heapq.heappush(heap, (at_ms, key))
         if self._next_ms is None or at_ms < self._next_ms:
