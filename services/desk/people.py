@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from schemas.base import Event
 from schemas.events import desk, intake
 from services.desk.rows import ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
-from services.runtime.projecting import decoded, replace_rows, spellings
+from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
 from services.runtime.projection import Incoming
 
 _OF_PROFILES = spellings({intake.LeadProfile, desk.ProfileNote})
@@ -69,35 +70,41 @@ def read_team(connection: sa.Connection, r: Incoming, event: Event) -> None:
 
 
 def read_profiles(connection: sa.Connection, records: Sequence[Incoming]) -> None:
-    """Profiles, notes and their tombstones."""
+    """Profiles, notes and their tombstones: the newest of each key counts, written in few statements."""
+    people: dict[str, dict[str, Any] | None] = {}
+    notes: dict[str, dict[str, Any] | None] = {}
+    external: dict[str, dict[str, str]] = {}
     for r in records:
         at_ms = int(r.record.at.timestamp() * 1000)
         if r.tombstone:
-            connection.execute(sa.delete(NOTES).where(NOTES.c.note_key == r.key))
-            connection.execute(sa.delete(PEOPLE).where(PEOPLE.c.lead_id == r.key))
-            connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id == r.key))
+            people[r.key] = notes[r.key] = None
+            external[r.key] = {}
             continue
         event = decoded(r) if r.type in _OF_PROFILES else None
         if isinstance(event, desk.ProfileNote):
-            replace_rows(
-                connection,
-                NOTES,
-                [r.key],
-                [{"note_key": r.key, "lead_id": event.lead_id, "text": event.text, "at_ms": at_ms, "erased": False}],
-            )
+            notes[r.key] = {
+                "note_key": r.key,
+                "lead_id": event.lead_id,
+                "text": event.text,
+                "at_ms": at_ms,
+                "erased": False,
+            }
         elif isinstance(event, intake.LeadProfile):
-            replace_rows(
-                connection,
-                PEOPLE,
-                [r.key],
-                [{"lead_id": r.key, "email": event.email, "profile": event.model_dump_json(), "at_ms": at_ms}],
-            )
-            connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id == r.key))
-            if event.external_ids:
-                connection.execute(
-                    sa.insert(EXTERNAL),
-                    [
-                        {"lead_id": r.key, "system": str(s), "external_id": i[:200]}
-                        for s, i in event.external_ids.items()
-                    ],
-                )
+            people[r.key] = {
+                "lead_id": r.key,
+                "email": event.email,
+                "profile": event.model_dump_json(),
+                "at_ms": at_ms,
+            }
+            external[r.key] = {str(system): named[:200] for system, named in event.external_ids.items()}
+    replace_rows(connection, PEOPLE, people, [row for row in people.values() if row is not None])
+    replace_rows(connection, NOTES, notes, [row for row in notes.values() if row is not None])
+    for some in some_at_a_time(list(external)):
+        connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id.in_(some)))
+    named_outside = [
+        {"lead_id": lead, "system": system, "external_id": named}
+        for lead, ids in external.items()
+        for system, named in ids.items()
+    ]
+    if named_outside:
+        connection.execute(sa.insert(EXTERNAL), named_outside)
