@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from schemas.base import Event
@@ -19,6 +20,7 @@ from schemas.ids import ContentDigest, EventId, LeadId, SubmissionId
 from schemas.lifecycle import UNBORN, Effect, Life, State
 from schemas.repetitions import IDS_KEPT_FOR
 from schemas.topics import LEADS, PROFILES
+from services.intake.asking import AskedTogether
 from services.runtime.appending import Appended
 from services.runtime.lead_log import UNREAD, LeadMemory, decode_memory, encode_memory, read_lead
 from services.runtime.projected_words import Announcement
@@ -176,6 +178,9 @@ class IntakeMemory:
 
     def __init__(self, runner: ProjectionRunner) -> None:
         self._runner = runner
+        self._questions: AskedTogether[_Question, Known] = AskedTogether(
+            lambda questions: runner.read(lambda connection: _know_all(connection, questions))
+        )
 
     async def caught_up(self) -> None:
         """Until it has been at the log's end once: before, nobody can tell what repeats what. Raises Behind."""
@@ -184,7 +189,7 @@ class IntakeMemory:
 
     async def know(self, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
         """Everything that decides what a submission is, in one read. `submission`: None where no key names it."""
-        return await self._runner.read(lambda connection: _know(connection, lead, submission, content))
+        return await self._questions.ask((lead, submission, content))
 
     async def life(self, lead: LeadId) -> Life:
         """The lead's life as far as intake's events tell it."""
@@ -259,6 +264,20 @@ def _life(connection: sa.Connection, lead: str) -> Life:
 def _profile(connection: sa.Connection, lead: str) -> LeadProfile | None:
     text = connection.execute(_PROFILE_OF, {"lead": lead}).scalar_one_or_none()
     return None if text is None else LeadProfile.model_validate_json(text)
+
+
+_Question = tuple[LeadId, SubmissionId | None, ContentDigest]
+
+
+def _know_all(connection: sa.Connection, questions: Sequence[_Question]) -> list[Known | Exception]:
+    """What `_know` says to each; what cannot be decoded is told to who asked for it."""
+    answers: list[Known | Exception] = []
+    for question in questions:
+        try:
+            answers.append(_know(connection, *question))
+        except (msgspec.MsgspecError, ValueError) as error:
+            answers.append(error)
+    return answers
 
 
 def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
