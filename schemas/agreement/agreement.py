@@ -182,8 +182,7 @@ class Agreement:
             grade,
         )
         rule, stage = self._rule_of(asked, now_ms), self._stage_of(asked, now_ms)
-        digest = plan.digest(reckoned, grade, stage)
-        return Standing(asked, now_ms, reckoned, *whole, grade, rule, stage, digest)
+        return Standing(asked, now_ms, reckoned, *whole, grade, rule, stage)
 
     def _rule_of(self, facts: Facts, now_ms: int) -> DefinitionRule:
         for rule, holds in self._verdicts:
@@ -205,8 +204,11 @@ class Agreement:
             standing.engagement,
             standing.grade,
             self.plan.contributions(standing.reckoned),
-            standing.digest,
         )
+
+    def digest(self, standing: Standing) -> str:
+        """Short, and the same exactly if score, grade, stage and contributions are the same."""
+        return self.plan.digest(standing.reckoned, standing.grade, standing.stage)
 
     def fired(self, facts: Facts) -> tuple[int, ...]:
         """Which scoring rules give points at the instant of the facts, by their place in `scoring_rules`."""

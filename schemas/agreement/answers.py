@@ -21,8 +21,6 @@ class Score(NamedTuple):
     engagement: Decimal
     grade: Grade
     contributions: tuple[Contribution, ...]
-    digest: str
-    """The same exactly if everything else here is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,6 @@ class Standing(NamedTuple):
     rule: DefinitionRule
     """Of the definition: the first that holds."""
     stage: Slug | None
-    digest: str
-    """The same exactly if score, grade, stage and contributions are the same."""
 
 
 @dataclass(frozen=True, slots=True)

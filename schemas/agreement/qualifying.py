@@ -142,7 +142,7 @@ class _Search:
         """Values of one attribute that come to the same are one change."""
         same: dict[tuple[str, str, str], list[_Tried]] = {}
         for t in tried:
-            same.setdefault((t.change.about, t.standing.digest, t.standing.rule.id), []).append(t)
+            same.setdefault((t.change.about, self._agreement.digest(t.standing), t.standing.rule.id), []).append(t)
         return [_Tried(one_of([t.change for t in group]), group[0].standing) for group in same.values()]
 
     def _usefulness(self, tried: _Tried) -> tuple[bool, Decimal]:

@@ -74,7 +74,8 @@ def _judge(known: Known, event: Event, context: Context) -> Decision[Known]:
     ends = agreement.changes_at(standing)
     verdict = standing.rule.verdict
     said: list[Event] = []
-    if standing.digest != known.scored:
+    digest = agreement.digest(standing)
+    if digest != known.scored:
         said.append(_scored(standing, context))
     answers = _owes_verdict(known, event, verdict, context.life)
     if answers:
@@ -82,7 +83,7 @@ def _judge(known: Known, event: Event, context: Context) -> Decision[Known]:
     return Decision(
         replace(
             known,
-            scored=standing.digest,
+            scored=digest,
             due_ms=milliseconds(ends) if ends is not None else 0,
             verdict=verdict.value if answers else known.verdict,
             epoch=context.life.epoch if answers else known.epoch,
