@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -109,6 +109,7 @@ def test_a_condition_holds_or_not_and_says_why(condition: Any, holds: bool, beca
     assert evaluate(CONDITION.validate_python(condition), FACTS) == (holds, because)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["employees", "topic", "industry"]),
@@ -126,6 +127,7 @@ def test_every_sentence_fits_whatever_the_attributes_hold(attributes: dict[str, 
         BECAUSE.validate_python(sentence(held.because))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_any_text_becomes_a_sentence(text: str) -> None:
     BECAUSE.validate_python(str(sentence(text)))
@@ -197,6 +199,7 @@ def test_a_duration_is_read(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**11))
 def test_a_said_duration_is_read_back(milliseconds: int) -> None:
     length = timedelta(milliseconds=milliseconds)
