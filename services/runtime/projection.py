@@ -26,6 +26,7 @@ from schemas.wire import Envelope, Record, decode
 from services.runtime.database import Database
 from services.runtime.dead_letters import Share
 from services.runtime.following import Follower, Place
+from services.runtime.gathering import resting
 from services.runtime.health import Health
 from services.runtime.metrics import DEAD_LETTERED, PROJECTED, PROJECTION_SECONDS
 from services.runtime.positions import Positions, Vector
@@ -363,8 +364,8 @@ class ProjectionRunner:
                 records = await follower.take(RECORDS_A_TRANSACTION)
                 if records:
                     async with self._committing:
-                        await self._commit(records)
-                    await asyncio.sleep(self._gather_seconds)
+                        took = await self._commit(records)
+                    await asyncio.sleep(resting(self._gather_seconds, took))
                 else:
                     self._moved(await follower.positions())
 
@@ -397,31 +398,38 @@ class ProjectionRunner:
         self._reached = begin | {(topic, partition): position for topic, partition, _, position in rows}
         self.incarnations = known
 
-    async def _commit(self, records: Sequence[Record]) -> None:
-        """One transaction: rows, then what is said, then the positions become durable with the rows."""
+    async def _commit(self, records: Sequence[Record]) -> float:
+        """One transaction: rows, then what is said, then the positions become durable with the rows. Gives its seconds."""
         began = time.perf_counter()
         upto = {(r.topic, r.partition): r.offset + 1 for r in records}
         connection, fresh, announcements = await self.database.writing(lambda: self._apply(records, upto))
-        try:
-            if announcements:
-                await self._herald.say(announcements)
-            await self.database.writing(connection.commit)
-        finally:
-            await asyncio.shield(self.database.writing(connection.close))
+        if connection is not None:
+            await self._say_and_commit(connection, announcements)
         self._moved(upto)
         dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
         DEAD_LETTERED.labels(self.projection.name).inc(dead)
         PROJECTED.labels(self.projection.name).inc(len(records))
-        PROJECTION_SECONDS.labels(self.projection.name).observe(time.perf_counter() - began)
+        took = time.perf_counter() - began
+        PROJECTION_SECONDS.labels(self.projection.name).observe(took)
         if self._streams:
             keys = frozenset(i.key for i in fresh)
             changed = Changed(self.positions, tuple(announcements), keys, complete=len(fresh) == len(records))
             for stream in self._streams:
                 stream.tell(changed)
+        return took
+
+    async def _say_and_commit(self, connection: sa.Connection, announcements: Sequence[Announcement]) -> None:
+        said = False
+        try:
+            await self._herald.say(announcements)
+            said = True
+        finally:
+            await asyncio.shield(self.database.writing(lambda: _end(connection, commit=said)))
 
     def _apply(
         self, records: Sequence[Record], upto: Positions
-    ) -> tuple[sa.Connection, list[Incoming], Sequence[Announcement]]:
+    ) -> tuple[sa.Connection | None, list[Incoming], Sequence[Announcement]]:
+        """The open transaction, to be committed when what is to be said has been said; none: it has been committed."""
         connection = self.database.begin()
         try:
             stored = {
@@ -437,7 +445,11 @@ class ProjectionRunner:
             moved = [{"of_topic": t, "of_partition": p, "to": n} for (t, p), n in upto.items() if n > stored[t, p]]
             if moved:
                 connection.execute(_MOVE, moved)
-            return connection, fresh, announcements
+            if announcements:
+                return connection, fresh, announcements
+            connection.commit()
+            connection.close()
+            return None, fresh, announcements
         except BaseException:
             connection.rollback()
             connection.close()
@@ -467,6 +479,14 @@ class ProjectionRunner:
         left = [(target, future) for target, future in waiting if target > position]
         if left:
             self._waiters[place] = left
+
+
+def _end(connection: sa.Connection, *, commit: bool) -> None:
+    try:
+        if commit:
+            connection.commit()
+    finally:
+        connection.close()
 
 
 def _with_positions(metadata: sa.MetaData) -> sa.MetaData:
