@@ -20,7 +20,7 @@ LEAD = Processor(
     decide=by_lead.decide,
     listens=frozenset({ClockWarned, ClockBreached, LeadQueued}),
     follows_life=True,
-    gather=timedelta(milliseconds=50),
+    gather=timedelta(milliseconds=200),
 )
 
 RECIPIENT = Processor(

@@ -20,5 +20,5 @@ RECYCLING = Processor(
     listens=frozenset({EngagementObserved, TimerDue}),
     follows_life=True,
     due=due,
-    gather=timedelta(milliseconds=50),
+    gather=timedelta(milliseconds=200),
 )

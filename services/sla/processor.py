@@ -20,5 +20,5 @@ SLA = Processor(
     follows_life=True,
     due=due,
     touched_by_agreement=touched_by_agreement,
-    gather=timedelta(milliseconds=30),
+    gather=timedelta(milliseconds=100),
 )
