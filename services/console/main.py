@@ -15,6 +15,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from services.console import (
     agreement_commands,
+    audience_commands,
     backtest_commands,
     learn_commands,
     letter_commands,
@@ -42,6 +43,7 @@ app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)
 score_commands.add_to(app)
 backtest_commands.add_to(app)
+audience_commands.add_to(app)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from services.feedback.audience_doors import Agreements, audience_doors
 from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.doors import doors
@@ -34,14 +35,16 @@ _DESCRIPTION = """Where every lead is and what became of it, within two seconds.
 def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of feedback."""
     app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
-    add_doors(app, settings, ledger_of(settings, running))
+    add_doors(app, settings, ledger_of(settings, running), running.agreements)
     app.include_router(score_doors(ledger_of(settings, running), running.agreements))
     add_board(app, settings, ledger_of(settings, running))
     return app
 
 
-def add_doors(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> None:
-    """Put the doors on an app; what they keep open is closed with it."""
+def add_doors(
+    app: FastAPI, settings: Settings, runner: ProjectionRunner, agreements: Agreements | None = None
+) -> None:
+    """Put the doors on an app; what they keep open is closed with it. Without agreements no attribute is a segment."""
     campaigns = Campaigns(settings)
 
     @asynccontextmanager
@@ -53,6 +56,7 @@ def add_doors(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> Non
 
     app.router.lifespan_context = life
     app.include_router(doors(settings, runner, campaigns))
+    app.include_router(audience_doors(settings, runner, campaigns, agreements))
 
 
 def ledger_of(settings: Settings, running: Running) -> ProjectionRunner:

@@ -15,7 +15,8 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.agreement import Agreement, load
-from schemas.topics import ALERTS, LEADS, TEAMS
+from schemas.events.runtime import TimerDue
+from schemas.topics import ALERTS, LEADS, TEAMS, by_class
 from services.console.backtest.again import Again, compare
 from services.console.backtest.jobs import Rehearse, SayAgain, Text, rehearse, say_again
 from services.console.backtest.parallel import WorkerFailed, work
@@ -25,7 +26,6 @@ from services.console.backtest.tally import LISTED, Tally
 from services.console.terminal import Refused
 from services.runtime.agreements import THE_BEGINNING, AgreementReader
 from services.runtime.health import Health
-from services.runtime.main import SERVICES
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, incarnations
 
@@ -120,6 +120,7 @@ def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> d
     ends: dict[str, tuple[int, ...]] = {}
     for place in sorted(recording.places, key=lambda p: p.partition):
         ends[place.topic] = (*ends.get(place.topic, ()), place.end)
+    services = tuple(sorted(by_class()[TimerDue].readers))  # who decides; were one forgotten, its words would be extra
     together = Again()
     with tempfile.TemporaryDirectory(prefix="leadloop-backtest-") as name:
         folder = Path(name)
@@ -129,7 +130,7 @@ def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> d
                 place,
                 recording.agreements,
                 recording.namespace,
-                SERVICES,
+                services,
                 recording.incarnations[place.topic],
                 ends,
                 folder,
