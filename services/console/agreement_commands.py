@@ -13,7 +13,7 @@ from rich.table import Table
 
 from schemas.agreement import Agreement, check, load, say_duration
 from schemas.agreement.findings import Finding
-from services.console import first_agreement
+from services.console import agreement_life, first_agreement
 from services.console.options import AsJson, Data, doors_of, one_line, settings_by
 from services.console.terminal import EXIT_REFUSED, Refused, out, say_json
 from services.runtime.agreements import NoAgreement, Published
@@ -22,6 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="The agreement of marketing and sales: what is a qualified lead, who gets it, and by when.",
 )
+
+
+agreement_life.add_to(app)
 
 
 @app.command("check")
