@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -63,6 +64,7 @@ def work(function: Callable[[J, Did], R], jobs: Sequence[J], workers: int, did: 
 
 
 def _run(function: Callable[[Any, Did], Any], todo: Any, told: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; the parent alone answers it, and ends us
     while (job := todo.get()) is not None:
         try:
             result = function(job, lambda number: told.put(("did", number)))
