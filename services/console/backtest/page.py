@@ -19,7 +19,7 @@ def page(answer: Mapping[str, Any]) -> str:
     listed = len(answer["changed"])
     rest = f"{answer['not_listed']:,} more changed and are not listed; --list tells more." if answer["not_listed"] else ""
     return Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"{answer['agreement']['name']}: {answer['agreement']['title']}"),
+        title=escape(": ".join(filter(None, (answer["agreement"]["name"], answer["agreement"]["title"])))),
         instead_of=escape(answer["agreement"]["instead_of"]),
         span=escape(f"from {answer['since']}" if answer["since"] else "from the beginning"),
         headline=escape(headline(answer)),

@@ -76,9 +76,12 @@ def headline(answer: Mapping[str, Any]) -> str:
         return f"The same {_leads(q['then'])} would be qualified: {q['earlier']} earlier, {q['later']} later."
     word = "more" if q["difference"] > 0 else "fewer"
     change = f"{abs(q['difference']):,} {word}" if q["difference"] else "as many"
+    beside = "as" if change == "as many" else "than"
+    moved = [f"{q['more']:,} that were not come in"] if q["more"] else []
+    moved += [f"{q['fewer']:,} that were fall out"] if q["fewer"] else []
     return (
-        f"{q['now']:,} of {_leads(answer['leads'])} would be qualified, {change} than the {q['then']:,} that were: "
-        f"{q['more']:,} that were not, and not {q['fewer']:,} that were."
+        f"{q['now']:,} of {_leads(answer['leads'])} would be qualified, {change} {beside} the {q['then']:,} that were: "
+        f"{' and '.join(moved)}."
     )
 
 
