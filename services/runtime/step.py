@@ -103,7 +103,7 @@ def concerns(headers: Sequence[tuple[str, bytes]], wanted: Set[bytes], name: byt
             return False
     elif not any(h == "ce_type" and value in wanted for h, value in headers):
         return False
-    for header, value in headers:
+    for header, value in headers:  # noqa: SIM110 - a plain loop: this is asked of every record that there is
         if header == "ce_for" and value != name:
             return False
     return True

@@ -42,7 +42,7 @@ _RESTRAIN_EVERY = 50
 
 
 class FirstOrder:
-    """Logistic regressions with a step per weight, scaled by that weight's past gradients (AdaGrad of Duchi, Hazan and Singer 2011, with forgetting)."""
+    """Logistic regressions with a step per weight, scaled by its past gradients (AdaGrad of Duchi, Hazan, Singer 2011, with forgetting)."""
 
     def __init__(self, rates: int, numbers: int, slots: int) -> None:
         dense = rates + numbers

@@ -133,7 +133,8 @@ def _in_order(file: Path, header: list[str], rows: list[list[str]], time: str) -
         instant = _instant(row[at])
         if math.isnan(instant):
             raise HistoryRefused(
-                f"lead {number} of {file.name} has {row[at]!r} in the column {time!r}, which is neither a date nor a number; correct it or leave --time out"
+                f"lead {number} of {file.name} has {row[at]!r} in the column {time!r}, which is neither a date nor a number; "
+                "correct it or leave --time out"
             )
         instants.append(instant)
     return [row for _, row in sorted(zip(instants, rows, strict=True), key=lambda pair: pair[0])]

@@ -93,7 +93,8 @@ def _judge(evidence: Evidence, column: int) -> Leak | None:
     return Leak(
         name,
         auc,
-        f"{name} alone (AUC {auc:.2f} among leads of the same days) says far more than all others together ({rest:.2f}): was it known before the outcome?",
+        f"{name} alone (AUC {auc:.2f} among leads of the same days) says far more than all others together ({rest:.2f}): "
+        "was it known before the outcome?",
     )
 
 
