@@ -37,7 +37,7 @@ def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
     add_doors(app, settings, ledger_of(settings, running), running.agreements)
     app.include_router(score_doors(ledger_of(settings, running), running.agreements))
-    add_board(app, settings, ledger_of(settings, running))
+    add_board(app, settings, ledger_of(settings, running), running.agreements)
     return app
 
 

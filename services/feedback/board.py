@@ -15,9 +15,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from nicegui import ui
 
-from services.feedback import board_view, lead_views, reports
+from services.feedback import agreement_page, board_view, lead_views, reports
 from services.feedback.audit import Audit, audit
 from services.feedback.board_view import Picture
+from services.runtime.agreements import AgreementReader
 from services.runtime.http import Problem
 from services.runtime.login import turned_away
 from services.runtime.projection import ProjectionRunner
@@ -111,7 +112,7 @@ def _picture(connection: sa.Connection) -> Picture:
     )
 
 
-def add_board(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> None:
+def add_board(app: FastAPI, settings: Settings, runner: ProjectionRunner, agreements: AgreementReader) -> None:
     """Put the pages on the app at /board; / leads there. One board a process: NiceGUI keeps its pages in one place."""
     board = Board(settings, runner)
     styles, keys = (_PAGES / "board.css").read_text(), (_PAGES / "board.js").read_text()
@@ -153,6 +154,16 @@ def add_board(app: FastAPI, settings: Settings, runner: ProjectionRunner) -> Non
         if refusal is not None:
             return refusal
         _told(board, dressed, lead_id)
+        return None
+
+    previews = agreement_page.Previews()
+
+    @ui.page("/agreement", title="leadloop – the agreement", favicon="🔁", dark=None)
+    async def agreed(request: Request) -> Response | None:
+        refusal = turned_away(request, settings)
+        if refusal is not None:
+            return refusal
+        agreement_page.show(settings, agreements, previews, request, dressed, lambda draw: _shown(board, draw))
         return None
 
     _follow_with_app(app, board)
