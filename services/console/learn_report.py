@@ -96,7 +96,11 @@ def _charts(found: Evaluation) -> list[tuple[str, str]]:
         at = [(float(i + 1), p) for i, p in enumerate(found.series)]
         auc = [(x, p.roc_auc) for x, p in at if math.isfinite(p.roc_auc)]
         rates = [(x, p.wins / p.rows) for x, p in at]
-        drawn = [("second", rates), ("curve", auc), ("ref", [(1, 0.5), (len(at), 0.5)])]
+        drawn: list[tuple[str, Sequence[tuple[float, float]]]] = [
+            ("second", rates),
+            ("curve", auc),
+            ("ref", [(1.0, 0.5), (float(len(at)), 0.5)]),
+        ]
         charts.append(
             (
                 "Over time: ROC-AUC (blue) and share won (grey)",
