@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from schemas.agreement import Agreement
+from schemas.agreement import Agreement, Condition
 from schemas.agreement.difference import Difference
 from schemas.agreement.life import THE_BEGINNING, Course, Proposed, Published
 from schemas.agreement.wording import clock_in_words, in_words, reason_in_words, scoring_in_words
@@ -35,7 +35,7 @@ def sections(agreement: Agreement) -> str:
             _section(
                 "What is a qualified lead? The first rule that holds decides",
                 (
-                    f"<b>{escape(r.verdict.value)}</b> when {escape(in_words(r.when))} <em>{escape(r.because)}</em>"
+                    f"<b>{escape(r.verdict.value)}</b> {escape(_when(r.when))} <em>{escape(r.because)}</em>"
                     for r in agreement.definition
                 ),
             ),
@@ -49,8 +49,8 @@ def sections(agreement: Agreement) -> str:
             _section(
                 "Who gets them? The first rule that holds decides, for each role",
                 (
-                    f"<b>{escape(r.pool)}</b>{f' (role {escape(r.role)})' if r.role else ''} when "
-                    f"{escape(in_words(r.when))} <em>{escape(r.because)}</em>"
+                    f"<b>{escape(r.pool)}</b>{f' (role {escape(r.role)})' if r.role else ''} "
+                    f"{escape(_when(r.when))} <em>{escape(r.because)}</em>"
                     for r in agreement.routing
                 ),
             ),
@@ -109,6 +109,10 @@ def _proposal(course: Course, proposed: Proposed, preview: Difference | str, now
     ready = len(given) == len(DEPARTMENTS)
     publish = f"<p>Both approve: <code>leadloop agreement publish {proposed.version}</code></p>" if ready else ""
     return f'<article class="terms">{head}<ul>{stand}</ul><h4>What would change</h4>{changes}{publish}</article>'
+
+
+def _when(condition: Condition | None) -> str:
+    return "for everybody else" if condition is None else f"when {in_words(condition)}"
 
 
 def _section(title: str, lines: Iterable[str]) -> str:

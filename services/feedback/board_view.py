@@ -54,7 +54,7 @@ def header(what: str, home: str) -> str:
     """The bar at the top; the same on every page."""
     return (
         f'<a class="skip" href="#content">To the content</a><a class="mark" href="{home}">{_MARK}leadloop</a>'
-        f'<span class="what">{escape(what)}</span><a href="{home}/agreement">Agreement</a><span class="gap"></span>'
+        f'<span class="what">{escape(what)}</span><span class="gap"></span><a href="{home}/agreement">Agreement</a>'
     )
 
 

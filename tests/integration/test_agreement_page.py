@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from services.console import first_agreement
 from services.console.first_agreement import DEFAULT
 from services.feedback import agreement_view
 from services.feedback.agreement_page import Previews, approve
-from services.feedback.app import SERVICE
 from services.runtime.approving import key_file_of
 from services.runtime.settings import Settings
 from tests.approvers import MARKETING, SALES, SIGNERS, proposes
-from tests.integration.served import TOKEN, pens, publish_agreement, served, settings_for
+from tests.integration.served import pens, publish_agreement, settings_for
+from tests.integration.test_agreement_life import Console
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -88,11 +89,18 @@ async def test_the_page_tells_what_is_in_force_and_what_would_change(settings: S
     assert difference(load(FIRST, 1), load(SECOND, 2)).sentences[0] in waiting
 
 
-async def test_the_page_is_for_who_has_the_token(settings: Settings) -> None:
-    async with served(SERVICE, settings) as feedback, httpx.AsyncClient(base_url=feedback.url) as stranger:
-        assert (await stranger.get("/board/agreement")).status_code == 401
-        async with asyncio.timeout(30):
-            page = await stranger.get(f"/board/agreement?token={TOKEN}", follow_redirects=True)
+async def test_the_page_is_for_who_has_the_token(settings: Settings, tmp_path: Path) -> None:
+    """In a process of its own: NiceGUI keeps its pages in one place."""
+    async with Console(settings, tmp_path).runs("feedback"), httpx.AsyncClient() as stranger:
+        port = tmp_path / "run" / "feedback.port"
+        async with asyncio.timeout(60):
+            while not port.exists():  # noqa: ASYNC110 -- a file of another process
+                await asyncio.sleep(0.1)
+        address = f"http://127.0.0.1:{json.loads(port.read_text())['port']}/board/agreement"
+
+        assert (await stranger.get(address)).status_code == 401
+        page = await stranger.get(f"{address}?token={settings.token}", follow_redirects=True, timeout=30)
+
         assert page.status_code == 200
         assert "Approve for marketing" in page.text
         assert "Approve for sales" in page.text
