@@ -17,12 +17,14 @@ Floats = NDArray[np.float64]
 
 BLOCK = 250
 """Rows compared with each other: leads of about the same time, so that what only follows the times (a rate of interest) shows nothing."""
-CERTAIN = 0.95
+CERTAIN = 0.9
 """An AUC that no attribute known beforehand reaches alone."""
 SUSPECT = 0.85
 """From here on an attribute is suspect, if it also says more than all others together ..."""
 DOMINANT = 1.6
 """... by this factor, measured from chance (AUC 0.5)."""
+DOUBT = 1.64
+"""Standard errors below which the true figure lies once in twenty times."""
 WINS_AT_LEAST = 30
 _DIGITS = re.compile(r"\d+")
 
@@ -79,9 +81,9 @@ def local_auc(won: Floats, score: Floats) -> tuple[float, float]:
 def _judge(evidence: Evidence, column: int) -> Leak | None:
     won, name = evidence.won, evidence.attributes[column]
     auc, error = max((_strength(won, view) for view in _views(evidence, column)), key=lambda s: s[0])
-    if math.isnan(auc) or auc - 2.0 * error < SUSPECT:
+    if math.isnan(auc) or auc - DOUBT * error < SUSPECT:
         return None
-    if auc - error >= CERTAIN:
+    if auc - DOUBT * error >= CERTAIN:
         return Leak(
             name,
             auc,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scoring.learning.cells import CellReader
-from services.scoring.learning.learner import Floats, Learner
+from services.scoring.learning.learner import Features, Floats, Learner
 
 VERSION = 1
 _MAGIC = b"leadloop-learner"
@@ -63,6 +63,27 @@ def from_bytes(data: bytes) -> Learner:
         return _restored(state)
     except (zlib.error, msgspec.MsgspecError, ValueError) as damage:
         raise StateRefused(f"the learner's state is damaged ({damage}); replay the outcomes") from damage
+
+
+def features_to_bytes(features: Features) -> bytes:
+    """A lead as it was when it was scored, to be kept until its outcome is known."""
+    parts = (features.dense, features.numbers, features.expert_log_odds, np.array([features.uncalibrated]))
+    kept = [features.slots.astype("<i4").tobytes(), *(_pack(part) for part in parts)]
+    return VERSION.to_bytes(2, "big") + msgspec.msgpack.encode(kept)
+
+
+def features_from_bytes(data: bytes) -> Features:
+    """What `features_to_bytes` wrote. Raises StateRefused for another version or damaged bytes."""
+    version = int.from_bytes(data[:2], "big")
+    if version != VERSION:
+        raise StateRefused(f"the features have version {version}, this program reads {VERSION}; leave this outcome out")
+    try:
+        slots, *parts = msgspec.msgpack.decode(data[2:], type=list[bytes])
+        dense, numbers, experts, uncalibrated = (np.frombuffer(part, "<f8").copy() for part in parts)
+    except (msgspec.MsgspecError, ValueError) as damage:
+        raise StateRefused(f"the features are damaged ({damage}); leave this outcome out") from damage
+    places = np.frombuffer(slots, "<i4").astype(np.int64)
+    return Features(dense, places, numbers, experts, float(uncalibrated[0]))
 
 
 def _restored(state: _State) -> Learner:
