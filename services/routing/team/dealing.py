@@ -92,19 +92,28 @@ def serve(s: Sitting, pools: Iterable[PoolId]) -> None:
     if not served:
         return
     line = queueing.InOrder(s, served)
+    takers = {pool: _takers(s, pool) for pool in served}
     for request, wait in line:
         if s.left_to_do <= 0:
             return
+        if takers[wait.pool].issubset(wait.excluded):  # looked at first: a long queue may hold many whom nobody may take
+            continue
         if deal(s, request, wait):
             queueing.leave(s, request, wait)
             s.left_to_do -= 1
             for pool in served:
-                if not _anybody(s, pool):
+                takers[pool] = _takers(s, pool)
+                if not takers[pool]:
                     line.drop(pool)
 
 
 def _anybody(s: Sitting, pool: PoolId) -> bool:
     return any(able(rep, s.hours) for rep in s.members(pool).values())
+
+
+def _takers(s: Sitting, pool: PoolId) -> frozenset[RepId]:
+    """The members of the pool who can take a lead now."""
+    return frozenset(rep_id for rep_id, rep in s.members(pool).items() if able(rep, s.hours))
 
 
 def say_waiting(s: Sitting, request: RequestId, wait: Wait) -> None:

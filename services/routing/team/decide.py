@@ -143,7 +143,8 @@ def _released(s: Sitting, e: AssignmentReleased) -> None:
     place: Place | None = s.parts.get(PLACE, request)
     if place is not None and place.number <= e.number:
         rep = free_place(s, request, place)
-        if rep is not None:
+        # Who had room before could have had whatever waits: only a rep who was full can be served by it now.
+        if rep is not None and rep.cap is not None and rep.open + 1 >= rep.cap:
             serve(s, rep.pools)
 
 
