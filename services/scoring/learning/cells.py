@@ -16,6 +16,8 @@ DISTINCT_SHARE = 0.05
 """... or with no more than this share of the values seen, up to DISTINCT_AT_MOST."""
 DISTINCT_AT_MOST = 4096
 BINS = 16
+LARGEST = 1e18
+"""What lies beyond counts as this much: squares must stay finite."""
 _CACHE_AT_MOST = 20_000
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
@@ -28,14 +30,14 @@ def slot_of(attribute: str, token: str) -> int:
 
 
 def number_of(value: Value) -> float:
-    """The value as a finite number; NaN where it is none."""
+    """The value as a number within LARGEST; NaN where it is none."""
     if value is None:
         return math.nan
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    return max(-LARGEST, min(LARGEST, number)) if math.isfinite(number) else math.nan
 
 
 def is_missing(value: Value) -> bool:

@@ -55,6 +55,16 @@ def test_contributions_sum_to_the_log_odds_exactly_and_in_any_order(leads: list[
         learner.learn(scored.features, won)
 
 
+@pytest.mark.filterwarnings("error")
+def test_absurd_numbers_do_no_harm() -> None:
+    learner = Learner(("amount",))
+    for amount in (1e308, -1e308, "1e400", "-inf", 10**400, 0, 5, 5.5) * 20:
+        scored = learner.score({"amount": amount})
+        learner.learn(scored.features, amount == 5)
+
+    assert math.isfinite(scored.log_odds)
+
+
 def test_scoring_changes_nothing() -> None:
     history, _ = made(400)
     learner = _taught(history, 300)
