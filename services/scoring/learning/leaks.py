@@ -87,7 +87,7 @@ def _judge(evidence: Evidence, column: int) -> Leak | None:
         return Leak(
             name,
             auc,
-            f"{name} alone tells won from lost leads of the same days almost always (AUC {auc:.2f}): it is made from the outcome",
+            f"{name} alone tells won from lost leads of the same days almost always (AUC {auc:.2f}): it cannot have been known beforehand",
         )
     rest, _ = local_auc(won, evidence.log_odds - evidence.contributions[:, column])
     if auc - 0.5 < DOMINANT * max(rest - 0.5, 0.0):
