@@ -13,7 +13,7 @@ from schemas.topics import AGREEMENTS
 from schemas.wire import decode, encode
 from services.runtime.agreements import Publications
 from services.runtime.main import SERVICES, find
-from services.runtime.protocol import Parts, Processor
+from services.runtime.protocol import Parts, PartStore, Processor
 from services.runtime.step import KeyRecord, interesting, step
 from tests.chaos.audit import Findings, Raw, accepted
 
@@ -35,13 +35,13 @@ def said_again(
     """What the processor says, given its log: event id -> (target topic, content)."""
     wanted = interesting(processor)
     kept: dict[bytes, KeyRecord[Any]] = {}
-    parts: dict[bytes, dict[str, dict[str, Any]]] = {}
+    parts: dict[bytes, PartStore] = {}
     out: dict[str, tuple[str, bytes]] = {}
     for r in raw[processor.log.name]:
         if r.type not in wanted:
             continue
         key = r.record.key or b""
-        overlay = Parts(parts.setdefault(key, {}))
+        overlay = Parts(parts.setdefault(key, PartStore()))
         result = step(
             processor,
             kept.get(key),
@@ -53,11 +53,7 @@ def said_again(
             writer="replay",
         )
         kept[key] = result.after
-        for (kind, name), part in overlay.changes.items():
-            if part is None:
-                parts[key].get(kind, {}).pop(name, None)
-            else:
-                parts[key].setdefault(kind, {})[name] = part
+        parts[key].apply(overlay.changes)
         for said in result.said:
             out[said.envelope.event_id] = (said.topic.name, encode(said.event))
     return out
