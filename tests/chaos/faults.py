@@ -18,6 +18,7 @@ class Deed(StrEnum):
     ADD_WORKER = "one more worker joins"
     REMOVE_WORKER = "that worker is killed"
     KILL_BROKER = "SIGKILL of the broker"
+    FREEZE_BROKER = "SIGSTOP of the broker, and SIGCONT after 90 s"
     KILL_ALL = "SIGKILL of everything, supervisor included, and a new start on the same data"
 
 
@@ -46,14 +47,34 @@ SHORT: tuple[Fault, ...] = (
 )
 """Every service once, a rebalance, a graceful stop."""
 
+UNDER_A_BROKEN_ENGINE: tuple[Fault, ...] = (
+    Fault(0.30, Deed.KILL, "scoring"),
+    Fault(0.45, Deed.KILL, "routing"),
+    Fault(0.60, Deed.KILL, "sla"),
+    Fault(0.75, Deed.KILL, "scoring"),
+    Fault(0.90, Deed.KILL, "routing"),
+)
+"""Few kills in the midst of the load: a sound engine loses nothing under them."""
+
+OUTAGES: tuple[Fault, ...] = (
+    Fault(0.15, Deed.FREEZE, "routing"),
+    Fault(0.25, Deed.FREEZE, "sla"),
+    Fault(0.35, Deed.FREEZE_BROKER),
+    Fault(0.60, Deed.KILL_ALL),
+    Fault(0.61, Deed.KILL_ALL),
+)
+"""Sleep past the session, a broker away for 90 s, everything killed in the midst of a burst and again while it starts."""
+
+KILLS_OF_EACH = 3
+
 
 def long(seed: int) -> tuple[Fault, ...]:
     """Every service killed three times at random instants, workers joining and leaving, frozen ones that wake up as
     strangers, the broker killed once, and everything killed once."""
     chance = random.Random(seed)
-    faults = [Fault(chance.uniform(0.05, 0.9), Deed.KILL, service) for service in SERVICES for _ in range(3)]
+    faults = [Fault(chance.uniform(0.05, 0.9), Deed.KILL, s) for s in SERVICES for _ in range(KILLS_OF_EACH)]
     faults += [Fault(chance.uniform(0.1, 0.5), Deed.ADD_WORKER, p) for p in ("routing", "scoring")]
-    faults += [Fault(chance.uniform(0.6, 0.9), Deed.REMOVE_WORKER, p) for p in ("routing", "scoring")]
+    faults += [Fault(chance.uniform(0.55, 0.72), Deed.REMOVE_WORKER, p) for p in ("routing", "scoring")]
     faults += [Fault(chance.uniform(0.1, 0.8), Deed.FREEZE, chance.choice(PROCESSORS)) for _ in range(2)]
     faults += [Fault(chance.uniform(0.1, 0.9), Deed.TERMINATE, chance.choice(PROCESSORS)) for _ in range(2)]
     faults += [Fault(0.5, Deed.KILL_BROKER), Fault(0.75, Deed.KILL_ALL)]

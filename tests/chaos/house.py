@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from tests.chaos.faults import Deed, Fault
 READY_SECONDS = 120.0
 SESSION_ENDS_SECONDS = 14.0
 """Longer than the session time (10 s): who sleeps that long has lost his partitions."""
+BROKER_AWAY_SECONDS = 90.0
+BACK_WITHIN_SECONDS = 60.0
+"""How long the supervisor may take to start again what died."""
 
 
 @dataclass
@@ -33,6 +38,9 @@ class House:
     doors: dict[str, str] = field(default_factory=dict)
     token: str = ""
     kafka: str = ""
+    suffered: Counter[tuple[Deed, str]] = field(default_factory=Counter)
+    """What was really done: a signal that found its process."""
+    began: float = field(default_factory=time.monotonic)
     _supervisor: asyncio.subprocess.Process | None = None
     _extra: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _log: object = None
@@ -83,39 +91,49 @@ class House:
         return [p.pid for p in processes.living(self.data / "run") if p.name == whom or p.name.startswith(f"{whom}-")]
 
     async def suffer(self, fault: Fault) -> None:
-        """Do what the row says."""
+        """Do what the row says, and write down that it was done."""
         match fault.deed:
             case Deed.KILL:
-                self._signal(fault.whom, signal.SIGKILL)
+                await self._signal(fault.whom, signal.SIGKILL)
             case Deed.TERMINATE:
-                self._signal(fault.whom, signal.SIGTERM)
+                await self._signal(fault.whom, signal.SIGTERM)
             case Deed.FREEZE:
-                frozen = self.pids(fault.whom)
-                self._signal(fault.whom, signal.SIGSTOP)
-                await asyncio.sleep(SESSION_ENDS_SECONDS)
-                for pid in frozen:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGCONT)
+                await self._freeze(fault.whom, SESSION_ENDS_SECONDS)
             case Deed.ADD_WORKER:
                 self._extra[fault.whom] = await self._worker(fault.whom)
             case Deed.REMOVE_WORKER:
-                worker = self._extra.pop(fault.whom, None)
-                if worker is not None:
-                    worker.kill()
-                    await worker.wait()
+                worker = self._extra.pop(fault.whom)
+                worker.kill()
+                await worker.wait()
             case Deed.KILL_BROKER:
-                self._signal("kafka", signal.SIGKILL)
+                await self._signal("kafka", signal.SIGKILL)
+            case Deed.FREEZE_BROKER:
+                await self._freeze("kafka", BROKER_AWAY_SECONDS)
             case Deed.KILL_ALL:
                 await self._kill_all()
                 await self.start()
+        self.suffered[fault.deed, fault.whom] += 1
+        with open(self.data / "faults.log", "a") as log:  # noqa: ASYNC230 - one line
+            log.write(f"{time.monotonic() - self.began:8.1f} s  {fault.deed}  {fault.whom}\n")
 
-    def _signal(self, whom: str, number: signal.Signals) -> None:
-        pids = self.pids(whom)
-        if not pids:  # it is between a death and its new start: it was killed a moment ago
-            return
+    async def _signal(self, whom: str, number: signal.Signals) -> list[int]:
+        """Send it to the living processes of `whom`; one that died a moment ago is waited for."""
+        async with asyncio.timeout(BACK_WITHIN_SECONDS):
+            while not (pids := self.pids(whom)):  # noqa: ASYNC110 - the supervisor's records have no event to await
+                await asyncio.sleep(0.2)
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return pids
+
+    async def _freeze(self, whom: str, seconds: float) -> None:
+        frozen = await self._signal(whom, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for pid in frozen:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     async def _worker(self, service: str) -> asyncio.subprocess.Process:
         installation = Installation.find(self.data)
@@ -145,3 +163,7 @@ class House:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(p.pid, signal.SIGKILL)
         await self._supervisor.wait()
+        for worker in self._extra.values():
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            await worker.wait()

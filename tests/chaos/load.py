@@ -5,27 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from tests.chaos.evidence import Promised
 from tests.chaos.house import House
 
 RETRY_SECONDS = 0.3
 PATIENCE_SECONDS = 180.0
-
-
-@dataclass
-class Ledger:
-    """What the world was promised."""
-
-    submissions: dict[str, str] = field(default_factory=dict)
-    """submission_id -> lead_id of every 202 of intake."""
-    actions: dict[str, str] = field(default_factory=dict)
-    """action_id -> lead_id of every 202 of the desk."""
-    refused: int = 0
-    """Actions answered with 409: too late, and said so at once."""
 
 
 async def _until_answered(send: Any) -> httpx.Response:
@@ -55,29 +43,30 @@ def _lead(number: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
-async def send_leads(house: House, ledger: Ledger, *, number: int, per_second: float, seed: int) -> None:
+async def send_leads(house: House, promised: Promised, *, number: int, per_second: float, seed: int) -> None:
     """`number` leads at a steady rate; every tenth comes twice, with the same key."""
     chance = random.Random(seed)
     async with house.client() as client, asyncio.TaskGroup() as group:
         for i in range(number):
             body, key = _lead(i, chance), f"chaos-{seed}-{i}"
-            group.create_task(_send(house, client, ledger, body, key))
+            group.create_task(_send(house, client, promised, body, key))
             if i % 10 == 0:
-                group.create_task(_send(house, client, ledger, body, key))
+                group.create_task(_send(house, client, promised, body, key))
             await asyncio.sleep(1 / per_second)
 
 
-async def _send(house: House, client: httpx.AsyncClient, ledger: Ledger, body: dict[str, Any], key: str) -> None:
+async def _send(house: House, client: httpx.AsyncClient, promised: Promised, body: dict[str, Any], key: str) -> None:
     answer = await _until_answered(
         lambda: client.post(f"{house.doors['intake']}/v1/leads", json=body, headers={"Idempotency-Key": key})
     )
     assert answer.status_code == 202, f"intake answered {answer.status_code}: {answer.text}"
-    promised = answer.json()
-    before = ledger.submissions.setdefault(promised["submission_id"], promised["lead_id"])
-    assert before == promised["lead_id"], "one submission became two leads"
+    said = answer.json()
+    before = promised.submissions.setdefault(said["submission_id"], said["lead_id"])
+    assert before == said["lead_id"], "one submission became two leads"
+    promised.people[said["lead_id"]] = body
 
 
-async def work(house: House, ledger: Ledger, rep: str, *, seed: int, until: asyncio.Event) -> None:
+async def work(house: House, promised: Promised, rep: str, *, seed: int, until: asyncio.Event) -> None:
     """A rep: looks into the inbox and acts on what is there; some leads he leaves until their clock breaches."""
     chance = random.Random(f"{seed}/{rep}")
     left_alone: set[str] = set()
@@ -93,7 +82,7 @@ async def work(house: House, ledger: Ledger, rep: str, *, seed: int, until: asyn
                 if chance.random() < 0.1:
                     left_alone.add(row["assignment_id"])
                     continue
-                await _act(house, client, ledger, row, chance)
+                await _act(house, client, promised, row, chance)
             await asyncio.sleep(0.2)
 
 
@@ -116,7 +105,7 @@ SCRIPTS: tuple[tuple[dict[str, Any], ...], ...] = (
 
 
 async def _act(
-    house: House, client: httpx.AsyncClient, ledger: Ledger, row: dict[str, Any], chance: random.Random
+    house: House, client: httpx.AsyncClient, promised: Promised, row: dict[str, Any], chance: random.Random
 ) -> None:
     for step in chance.choice(SCRIPTS):
         key = str(uuid.UUID(int=chance.getrandbits(128)))
@@ -128,7 +117,7 @@ async def _act(
             )
         )
         if answer.status_code == 409:
-            ledger.refused += 1
+            promised.refused += 1
             return
         assert answer.status_code == 202, f"the desk answered {answer.status_code} to {step}: {answer.text}"
-        ledger.actions[answer.json()["action_id"]] = row["lead_id"]
+        promised.actions[answer.json()["action_id"]] = row["lead_id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,24 @@ from typing import Any
 import httpx
 from aiosmtpd.controller import Controller
 
-from schemas.topics import ALERTS, LEADS, TEAMS
 from services.console.installation import Installation
 from services.console.ports import free_port
 from services.runtime.settings import Settings
-from services.runtime.topics import incarnations
-from tests.chaos import audit, load, replayed
-from tests.chaos.faults import Fault
+from tests.chaos import load
+from tests.chaos.audit import audit
+from tests.chaos.evidence import Evidence, Promised, Shown, collect, keep
+from tests.chaos.faults import Deed, Fault
+from tests.chaos.findings import Findings
 from tests.chaos.house import House
 
 HERE = Path(__file__).parent
 REPS = ("anna", "ben", "cem", "dana", "emil", "fay", "gus", "hana")
+TIMELINES = 60
+"""Of how many leads the timeline is compared with the log."""
+EVIDENCE = "evidence.msgpack.gz"
+
+INTERRUPTS_ALERTS = {Deed.KILL_BROKER: 2, Deed.FREEZE_BROKER: 2, Deed.KILL_ALL: 1}
+"""How often the sender of alerts may be ended by what is done to everybody."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,27 @@ class Plan:
     environment: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass
+class Outcome:
+    """What a run left behind."""
+
+    findings: Findings
+    evidence: Evidence
+    suffered: Counter[tuple[Deed, str]]
+    data: Path
+
+    def report(self) -> str:
+        """What was found, and where to look on."""
+        return (
+            f"{self.findings.report()}\n"
+            f"what was done when: {self.data / 'faults.log'}; the processes' own words: {self.data / 'logs'}\n"
+            f"audit the evidence again: .venv/bin/python -m tests.chaos {self.data / EVIDENCE}\n"
+            f"a lead's journey: .venv/bin/leadloop up --data {self.data}, then leadloop explain LEAD --data {self.data}"
+        )
+
+
 class Mailbox:
-    """A real SMTP server that counts what comes in."""
+    """A real SMTP server that notes what comes in."""
 
     def __init__(self) -> None:
         self.message_ids: list[str] = []
@@ -48,8 +75,8 @@ class Mailbox:
         return "250 OK"
 
 
-async def run(plan: Plan, data: Path) -> tuple[audit.Findings, load.Ledger]:
-    """Do it all; answers what the audit found."""
+async def run(plan: Plan, data: Path) -> Outcome:
+    """Do it all; answers what the audit found. The data folder stays, with the evidence in it."""
     mailbox = Mailbox()
     port = free_port()
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
@@ -63,30 +90,38 @@ async def run(plan: Plan, data: Path) -> tuple[audit.Findings, load.Ledger]:
             **dict(plan.environment),
         },
     )
-    promised = load.Ledger()
+    promised = Promised()
     try:
         await house.start()
-        over = asyncio.Event()
-        seconds = plan.leads / plan.per_second
-        async with asyncio.TaskGroup() as group:
-            reps = [group.create_task(load.work(house, promised, rep, seed=plan.seed, until=over)) for rep in REPS]
-            faults = group.create_task(_faults(house, plan.faults, seconds))
-            await load.send_leads(house, promised, number=plan.leads, per_second=plan.per_second, seed=plan.seed)
-            await faults
-            over.set()
-            await asyncio.gather(*reps)
-        ledger = await _quiet(house, plan.quiet_within_seconds)
+        await _burden(house, plan, promised)
+        shown = await _quiet(house, plan.quiet_within_seconds)
+        promised.mails = mailbox.message_ids
+        promised.interruptions = _interruptions(house.suffered)
         installation = Installation.find(data)
-        raw = await audit.topics(house.kafka, installation.namespace, installation.partitions)
-        findings = audit.audit(raw, promised.submissions, promised.actions, ledger)
-        settings = Settings(house.kafka, installation.secret, house.token, data, namespace=installation.namespace)
-        replayed.compare(raw, await incarnations(settings, LEADS, TEAMS, ALERTS), findings)
-        findings.counts["mails"] = len(mailbox.message_ids)
-        findings.counts["actions answered 409"] = promised.refused
-        return findings, promised
+        settings = Settings(
+            house.kafka, installation.secret, house.token, data,
+            namespace=installation.namespace, partitions=installation.partitions,
+        )  # fmt: skip
+        evidence = await collect(settings, promised, shown)
     finally:
         await house.stop()
         controller.stop()
+    keep(evidence, data / EVIDENCE)
+    findings = audit(evidence)
+    findings.counts["actions answered 409"] = promised.refused
+    return Outcome(findings, evidence, house.suffered, data)
+
+
+async def _burden(house: House, plan: Plan, promised: Promised) -> None:
+    """Leads come in, reps work them, and meanwhile the faults are done."""
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        reps = [group.create_task(load.work(house, promised, rep, seed=plan.seed, until=over)) for rep in REPS]
+        faults = group.create_task(_faults(house, plan.faults, plan.leads / plan.per_second))
+        await load.send_leads(house, promised, number=plan.leads, per_second=plan.per_second, seed=plan.seed)
+        await faults
+        over.set()
+        await asyncio.gather(*reps)
 
 
 async def _faults(house: House, faults: Sequence[Fault], seconds: float) -> None:
@@ -98,37 +133,70 @@ async def _faults(house: House, faults: Sequence[Fault], seconds: float) -> None
         await house.suffer(fault)
 
 
-async def _quiet(house: House, within: float) -> dict[str, dict[str, Any]]:
-    """Wait until nothing is owed, nothing moves and no clock runs; answers the ledger, by lead."""
-    before: dict[str, dict[str, Any]] | None = None
-    async with asyncio.timeout(within), house.client() as client:
-        while True:
-            await asyncio.sleep(2.0)  # a status may lag behind its log by this much
-            try:
-                audited = (await client.get(f"{house.doors['feedback']}/v1/audit")).raise_for_status().json()
-                now = await _ledger(house, client)
-            except httpx.HTTPError:
-                continue
-            moving = any(row["lead_status"] in ("new", "assigned", "recycled") for row in now.values())
-            if not moving and audited["unaccounted"] == 0 and now == before:
-                return now
-            before = now
+def _interruptions(suffered: Counter[tuple[Deed, str]]) -> int:
+    return sum(
+        times * (1 if whom == "alerting" else INTERRUPTS_ALERTS.get(deed, 0)) for (deed, whom), times in suffered.items()
+    )
 
 
-async def _ledger(house: House, client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
+async def _quiet(house: House, within: float) -> Shown:
+    """Wait until nothing is owed, nothing moves and no clock runs; answers what the services then show.
+
+    If patience ends before that, it says so, and the audit goes to see what it is.
+    """
+    before, moves = Shown(), "no service answered"
+    async with house.client() as client:
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    await asyncio.sleep(2.0)  # a status may lag behind its log by this much
+                    try:
+                        now = await _shown(house, client)
+                    except httpx.HTTPError:
+                        continue
+                    moves = _moves(now, before)
+                    if not moves:
+                        break
+                    before = now
+        except TimeoutError:
+            before.quiet = moves
+            return before
+        leads = sorted(now.ledger)
+        for lead in leads[:: max(1, len(leads) // TIMELINES)]:
+            answer = (await client.get(f"{house.doors['feedback']}/v1/leads/{lead}/timeline")).raise_for_status()
+            now.timelines[lead] = [event["event_id"] for event in answer.json()["events"]]
+        return now
+
+
+def _moves(now: Shown, before: Shown) -> str:
+    """What still moves, in words."""
+    moving = Counter(row["lead_status"] for row in now.ledger.values() if row["lead_status"] in _PASSING)
+    if moving:
+        return ", ".join(f"{number} leads are {status}" for status, number in moving.items())
+    if now.audit["unaccounted"]:
+        return f"{now.audit['unaccounted']} leads are unaccounted for: {now.audit['unaccounted_leads'][:3]}"
+    if now.ledger != before.ledger or now.inboxes != before.inboxes:
+        return "the ledger or an inbox changed within the last two seconds"
+    return ""
+
+
+_PASSING = ("new", "assigned", "recycled")
+"""In these a lead waits for a service, a clock or a date."""
+
+
+async def _shown(house: House, client: httpx.AsyncClient) -> Shown:
+    shown = Shown()
+    feedback, desk = house.doors["feedback"], house.doors["desk"]
+    shown.audit = (await client.get(f"{feedback}/v1/audit")).raise_for_status().json()
     after: str | None = None
     while True:
-        answer = (
-            (
-                await client.get(
-                    f"{house.doors['feedback']}/v1/leads", params={"limit": 500, **({"after": after} if after else {})}
-                )
-            )
-            .raise_for_status()
-            .json()
-        )
-        rows |= {row["lead_id"]: row for row in answer["leads"]}
-        after = answer.get("next")
+        parameters = {"limit": 500, **({"after": after} if after else {})}
+        page = (await client.get(f"{feedback}/v1/leads", params=parameters)).raise_for_status().json()
+        shown.ledger |= {row["lead_id"]: row for row in page["leads"]}
+        after = page.get("next")
         if not after:
-            return rows
+            break
+    for rep in REPS:
+        inbox = (await client.get(f"{desk}/v1/inbox", params={"rep": rep})).raise_for_status().json()
+        shown.inboxes[rep] = sorted(row["assignment_id"] for row in inbox)
+    return shown
