@@ -19,6 +19,7 @@ class Deed(StrEnum):
     REMOVE_WORKER = "that worker is killed"
     KILL_BROKER = "SIGKILL of the broker"
     FREEZE_BROKER = "SIGSTOP of the broker, and SIGCONT after 90 s"
+    KILL_NURSERY = "SIGKILL of the process in which services are born"
     KILL_ALL = "SIGKILL of everything, supervisor included, and a new start on the same data"
 
 
@@ -70,12 +71,12 @@ KILLS_OF_EACH = 3
 
 def long(seed: int) -> tuple[Fault, ...]:
     """Every service killed three times at random instants, workers joining and leaving, frozen ones that wake up as
-    strangers, the broker killed once, and everything killed once."""
+    strangers, the broker and the nursery killed once, and everything killed once."""
     chance = random.Random(seed)
     faults = [Fault(chance.uniform(0.05, 0.9), Deed.KILL, s) for s in SERVICES for _ in range(KILLS_OF_EACH)]
     faults += [Fault(chance.uniform(0.1, 0.5), Deed.ADD_WORKER, p) for p in ("routing", "scoring")]
     faults += [Fault(chance.uniform(0.55, 0.72), Deed.REMOVE_WORKER, p) for p in ("routing", "scoring")]
     faults += [Fault(chance.uniform(0.1, 0.8), Deed.FREEZE, chance.choice(PROCESSORS)) for _ in range(2)]
     faults += [Fault(chance.uniform(0.1, 0.9), Deed.TERMINATE, chance.choice(PROCESSORS)) for _ in range(2)]
-    faults += [Fault(0.5, Deed.KILL_BROKER), Fault(0.75, Deed.KILL_ALL)]
+    faults += [Fault(0.5, Deed.KILL_BROKER), Fault(0.65, Deed.KILL_NURSERY), Fault(0.75, Deed.KILL_ALL)]
     return tuple(sorted(faults, key=lambda f: f.at))

@@ -19,7 +19,7 @@ from services.console import processes
 from services.console.installation import Installation
 from tests.chaos.faults import Deed, Fault
 
-READY_SECONDS = 120.0
+READY_SECONDS = 180.0
 SESSION_ENDS_SECONDS = 14.0
 """Longer than the session time (10 s): who sleeps that long has lost his partitions."""
 BROKER_AWAY_SECONDS = 90.0
@@ -84,7 +84,8 @@ class House:
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client with the installation's token."""
-        return httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=20.0)
+        waiting = httpx.Timeout(20.0, pool=None)  # in an outage hundreds of requests wait for one of its connections
+        return httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=waiting)
 
     def pids(self, whom: str) -> list[int]:
         """The living processes of a service (or of `kafka`), by the supervisor's records."""
@@ -109,6 +110,8 @@ class House:
                 await self._signal("kafka", signal.SIGKILL)
             case Deed.FREEZE_BROKER:
                 await self._freeze("kafka", BROKER_AWAY_SECONDS)
+            case Deed.KILL_NURSERY:
+                os.kill(await self._nursery(), signal.SIGKILL)
             case Deed.KILL_ALL:
                 await self._kill_all()
                 await self.start()
@@ -125,6 +128,15 @@ class House:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         return pids
+
+    async def _nursery(self) -> int:
+        """The one child of the supervisor that is called so; the services are called so, too, and are children of it."""
+        assert self._supervisor is not None
+        ps = await asyncio.create_subprocess_exec("ps", "-axo", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE)
+        listing, _ = await ps.communicate()
+        rows = [line.split(None, 2) for line in listing.decode().splitlines()]
+        [pid] = [int(p) for p, parent, what in rows if int(parent) == self._supervisor.pid and "console.nursery" in what]
+        return pid
 
     async def _freeze(self, whom: str, seconds: float) -> None:
         frozen = await self._signal(whom, signal.SIGSTOP)

@@ -13,7 +13,8 @@ from tests.chaos.evidence import Promised
 from tests.chaos.house import House
 
 RETRY_SECONDS = 0.3
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 600.0
+"""How long one request is sent again: longer than all outages of a run together."""
 
 
 async def _until_answered(send: Any) -> httpx.Response:

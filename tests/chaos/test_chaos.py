@@ -61,7 +61,7 @@ async def test_every_event_is_accounted_for_through_kills_rebalances_and_a_broke
 async def test_every_event_is_accounted_for_when_the_broker_is_away_and_everything_is_killed_in_a_burst(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(leads=1500, per_second=15, faults=faults.OUTAGES, seed=SEED, quiet_within_seconds=600)
+    plan = Plan(leads=1000, per_second=10, faults=faults.OUTAGES, seed=SEED, quiet_within_seconds=600)
     outcome = await run(plan, tmp_path / "house")
     print(outcome.report())  # noqa: T201 - what a long run has seen is its result
     assert not outcome.findings.wrong, outcome.report()
