@@ -37,7 +37,7 @@ test-kafka: setup ## the tests of the parts on a real Kafka
 test-loop: setup ## the tests of the whole loop, and a short chaos run
 	$(PYTEST) -m "(e2e or chaos) and not slow"
 
-chaos: setup ## the long chaos run: every process killed again and again under load
+chaos: setup ## the long chaos runs: every process killed again and again under load, outages, an engine broken on purpose
 	$(PYTEST) tests/chaos -m "chaos and slow" -s
 
 bench: setup ## measure the loop and its engine (ratios, medians)

@@ -27,8 +27,10 @@ from services.runtime.store import Store
 AT_ONCE = 500
 """TimerDue records of one partition in one append."""
 AGAIN_AFTER_MS = 50
-"""How much later a TimerDue is appended again whose append time was before its deadline (clocks of hosts differ)."""
-_LONGEST_SLEEP_SECONDS = 3600.0
+"""How much later than its deadline by the broker's clock a TimerDue is appended again that was appended before it (clocks
+of hosts differ)."""
+_LONGEST_SLEEP_SECONDS = 5.0
+"""How soon it is noticed that the host's clock was set, or that the host itself has slept: a sleep counts neither."""
 
 
 def milliseconds(instant: datetime) -> int:
@@ -111,15 +113,15 @@ class Timers:
             self._push(partition, key, due_ms)
 
     def heard(self, partition: int, key: bytes, appended_ms: int) -> None:
-        """The key's TimerDue was read back. If it was appended before the deadline (by another clock), it is due
-        again."""
+        """The key's TimerDue was read back. If it was appended before the deadline, the broker's clock is behind ours: it
+        is due again when that clock has come to the deadline, and not at once, which would fill the log until then."""
         armed = self._armed.get(partition)
         if armed is None:
             return
         due_ms = -armed.get(key, 0)
         if due_ms > appended_ms:
             armed[key] = due_ms
-            self._push(partition, key, max(due_ms, _now_ms()) + AGAIN_AFTER_MS)
+            self._push(partition, key, max(due_ms, _now_ms() + due_ms - appended_ms) + AGAIN_AFTER_MS)
 
     async def run(self) -> None:
         """Append what is due, for as long as the task lives. Ends the process if an append fails."""

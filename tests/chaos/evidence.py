@@ -121,7 +121,7 @@ class Evidence:
     """The `ce_writer` of all records; None: the writers of this installation's code."""
     taken_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     timers_late_at_most_seconds: float = 120.0
-    """How late a TimerDue may come: as long as the worst outage of the run."""
+    """How late a TimerDue may come: as long as all outages of the run together, and a little."""
 
 
 class _Kept(msgspec.Struct):

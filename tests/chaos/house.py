@@ -40,6 +40,8 @@ class House:
     kafka: str = ""
     suffered: Counter[tuple[Deed, str]] = field(default_factory=Counter)
     """What was really done: a signal that found its process."""
+    outage_seconds: float = 0.0
+    """How long the faults took that take time: a freeze, a new start of everything."""
     began: float = field(default_factory=time.monotonic)
     _supervisor: asyncio.subprocess.Process | None = None
     _extra: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class House:
 
     async def suffer(self, fault: Fault) -> None:
         """Do what the row says, and write down that it was done."""
+        since = time.monotonic()
         match fault.deed:
             case Deed.KILL:
                 await self._signal(fault.whom, signal.SIGKILL)
@@ -116,6 +119,7 @@ class House:
                 await self._kill_all()
                 await self.start()
         self.suffered[fault.deed, fault.whom] += 1
+        self.outage_seconds += time.monotonic() - since
         with open(self.data / "faults.log", "a") as log:  # noqa: ASYNC230 - one line
             log.write(f"{time.monotonic() - self.began:8.1f} s  {fault.deed}  {fault.whom}\n")
 
