@@ -105,14 +105,21 @@ def _by_routing(lead: dict[str, Any], said: dict[str, Any]) -> Iterator[Example]
             ),
             "a claim" if claim else "",
         )
-    for reason in (routing.QueueReason.NOBODY_AVAILABLE, routing.QueueReason.POOL_GONE):
-        gone = reason is routing.QueueReason.POOL_GONE
+    for reason, when in (
+        (routing.QueueReason.NOBODY_AVAILABLE, ""),
+        (routing.QueueReason.POOL_GONE, "pool or rep gone"),
+        (routing.QueueReason.OVERFLOWED, "on to another pool"),
+    ):
         yield Example(
-            routing.LeadQueued(**said, request_id=_OFFER, team_id=team, pool_id="inbound", reason=reason),
-            "pool or rep gone" if gone else "",
+            routing.LeadQueued(**said, request_id=_OFFER, team_id=team, pool_id="inbound", reason=reason), when
         )
     breach = routing.AfterBreach(since=5, clock="first-response")
-    for cause, when in ((breach, "after a breach"), (routing.RepGone(rep_id="ana"), "the rep left")):
+    late = routing.NotAccepted(since=5, accept_by=_NOW)
+    for cause, when in (
+        (breach, "after a breach"),
+        (late, "not accepted in time"),
+        (routing.RepGone(rep_id="ana"), "the rep left"),
+    ):
         yield Example(routing.AssignmentWithdrawn(**lead, assignment_id=_OFFER, cause=cause, because="example"), when)
 
 

@@ -196,6 +196,34 @@ class ContentDigest(Identifier):
     SHAPE: ClassVar[str] = "64 hexadecimal digits"
 
 
+class AccountId(_Opaque):
+    """A company as the CRM names it."""
+
+    __slots__ = ()
+
+
+class OpportunityId(_Opaque):
+    """An open opportunity as the CRM names it."""
+
+    __slots__ = ()
+
+
+class DomainName(Identifier):
+    """A company's domain: lower case, its last part letters, so that neither address nor number fits."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z](?:[a-z0-9-]{0,22}[a-z0-9])$"
+    SHAPE: ClassVar[str] = "a domain in lower case, such as example.com"
+
+
+class ZoneName(Identifier):
+    """A time zone of the IANA database."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str] = r"^[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z][A-Za-z0-9_+-]{0,31}){0,3}$"
+    SHAPE: ClassVar[str] = "a time zone, such as Europe/Berlin"
+
+
 class ApproverId(Identifier):
     """Who approved, as the department calls that person in its own list: a short word, never an address."""
 

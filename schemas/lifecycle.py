@@ -301,13 +301,14 @@ def _assigned(life: Life, e: routing.LeadAssigned, at: At) -> After:
     ), Effect.EFFECT
 
 
-_VANISHED = frozenset({routing.QueueReason.POOL_GONE, routing.QueueReason.REP_GONE})
+_NOT_HERE = frozenset({routing.QueueReason.POOL_GONE, routing.QueueReason.REP_GONE, routing.QueueReason.OVERFLOWED})
+"""Reasons for which the lead waits here no more, and routing is to choose anew."""
 
 
 def _queued(life: Life, e: routing.LeadQueued, at: At) -> After:
     if life.state is not State.OPEN or life.offer != e.request_id:
         return life, Effect.VOID
-    if e.reason in _VANISHED:
+    if e.reason in _NOT_HERE:
         return _unroute(
             life, at.position, agreement_version=max(life.agreement_version, e.agreement_version)
         ), Effect.EFFECT
@@ -317,7 +318,7 @@ def _queued(life: Life, e: routing.LeadQueued, at: At) -> After:
 def _withdrawn(life: Life, e: routing.AssignmentWithdrawn, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
-    if isinstance(e.cause, routing.AfterBreach):
+    if isinstance(e.cause, routing.AfterBreach | routing.NotAccepted):
         if life.last_action > e.cause.since:
             return life, Effect.VOID
         return _unroute(life, at.position, excluded=_with(life.excluded, life.rep), undoable=()), Effect.EFFECT

@@ -123,6 +123,7 @@ REGISTRY: tuple[Entry, ...] = (
         desk.RepAvailabilityChanged,
         desk.LeadClaimed,
     ),
+    *_entries("desk", TEAMS, "desk", desk.RepActed, desk.AccountSet, desk.AccountRemoved),
     *_entries(
         "sla",
         LEADS,

@@ -7,6 +7,7 @@ from schemas.agreement.conditions import Condition, evaluate
 from schemas.agreement.durations import parse_duration, say_duration
 from schemas.agreement.facts import Facts, Held, Seen, sentence
 from schemas.agreement.findings import AgreementRefused, Finding
+from schemas.agreement.pools import Overflow, Owners, Pool, PoolMode, RoutingRule, Success
 from schemas.agreement.promises import Amount, Content, Goals, MarketingGoals, RevenueGoal, SalesGoals, Stage
 from schemas.agreement.roster import Member, Roster, check_roster, load_roster
 from schemas.agreement.terms import (
@@ -22,13 +23,10 @@ from schemas.agreement.terms import (
     Form,
     Group,
     Otherwise,
-    Pool,
-    PoolMode,
     ReasonTerms,
     ReasonUse,
     Recycle,
     Rest,
-    RoutingRule,
     ScoringRule,
     Terms,
     VerdictKind,
@@ -62,6 +60,8 @@ __all__ = [
     "MarketingGoals",
     "Member",
     "Otherwise",
+    "Overflow",
+    "Owners",
     "Pool",
     "PoolMode",
     "ReasonTerms",
@@ -77,6 +77,7 @@ __all__ = [
     "Seen",
     "Stage",
     "Standing",
+    "Success",
     "Terms",
     "VerdictKind",
     "check",

@@ -24,6 +24,7 @@ from schemas.agreement.conditions import (
 from schemas.agreement.crossing import next_crossing
 from schemas.agreement.facts import Facts, Held, sentence
 from schemas.agreement.fading import FADED_AFTER
+from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Stage
 from schemas.agreement.reckoning import MILLION, PartName, Plan, milliseconds, points, rules_of
 from schemas.agreement.terms import (
@@ -34,10 +35,8 @@ from schemas.agreement.terms import (
     CountedRule,
     DefinitionRule,
     Form,
-    Pool,
     ReasonTerms,
     Recycling,
-    RoutingRule,
     ScoringRule,
     Team,
     Terms,
@@ -82,6 +81,10 @@ class Agreement:
     @property
     def routing(self) -> tuple[RoutingRule, ...]:
         return self.terms.routing
+
+    @property
+    def owners(self) -> Owners:
+        return self.terms.owners
 
     @property
     def definition(self) -> tuple[DefinitionRule, ...]:
@@ -336,20 +339,29 @@ class Agreement:
     def _choose(self, rules: tuple[RoutingRule, ...], facts: Facts) -> Chosen | None:
         passed: list[PassedOver] = []
         for rule in rules:
-            held = evaluate(rule.when, facts)
+            held = _holds(rule, facts)
             if held.holds:
-                because = rule.because if rule.when is None else f"{rule.because} ({held.because})"
+                because = rule.because if rule.always else f"{rule.because} ({held.because})"
                 return Chosen(rule.pool, rule.id, sentence(because), tuple(passed))
             passed.append(PassedOver(rule=rule.id, because=sentence(held.because)))
         return None
 
     def _last_resort(self) -> Chosen:
-        rule = next(r for r in reversed(self.terms.routing) if r.when is None)
+        rule = next(r for r in reversed(self.terms.routing) if r.always)
         return Chosen(rule.pool, rule.id, rule.because, ())
 
     def recipients(self) -> tuple[RecipientId, ...]:
         """Every channel that some alert goes to."""
         return tuple(dict.fromkeys(to for alert in self.terms.alerts for to in alert.to))
+
+
+def _holds(rule: RoutingRule, facts: Facts) -> Held:
+    """Whether a routing rule holds: its condition, then its split."""
+    held = evaluate(rule.when, facts)
+    if not held.holds or rule.percent is None:
+        return held
+    taken = rule.takes(facts.lead)
+    return Held(taken.holds, taken.because if rule.when is None else f"{held.because} and {taken.because}")
 
 
 def _steps_of(bounds: Bounds) -> Iterator[int]:

@@ -31,6 +31,7 @@ from schemas.agreement.conditions import (
     is_customer,
 )
 from schemas.agreement.facts import Facts, as_number
+from schemas.agreement.whereabouts import LanguageIs, NamedAccountIs, StageIs, TerritoryIs
 
 Asked = Callable[[Facts, int], bool]
 """Whether it holds of these facts at this time (ms since 1970, the same as `facts.now`)."""
@@ -83,6 +84,8 @@ def compiled(condition: Condition | None) -> Asked:
         case CustomerIs():
             wanted = condition.existing_customer
             return lambda facts, now_ms: is_customer(facts) is wanted
+        case TerritoryIs() | LanguageIs() | NamedAccountIs() | StageIs():
+            return lambda facts, now_ms: condition.held(facts).holds
 
 
 def _all(parts: Sequence[Asked]) -> Asked:

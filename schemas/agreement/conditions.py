@@ -8,19 +8,16 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.durations import PositiveLength, say_duration
 from schemas.agreement.facts import Facts, Held, as_number, listed, say
+from schemas.agreement.part import Part as Part
+from schemas.agreement.part import as_list
+from schemas.agreement.whereabouts import LanguageIs, NamedAccountIs, StageIs, TerritoryIs
 from schemas.ids import CampaignId
 from schemas.vocabulary import AttributeName, CountryCode, Grade, NonPersonalText, Slug
-
-
-class Part(BaseModel):
-    """A piece of an agreement. Unlike an event it refuses unknown keys: they are mistakes of its author."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 def _plain_number(value: Any) -> Any:
@@ -31,10 +28,6 @@ def _plain_number(value: Any) -> Any:
 
 Number = Annotated[Decimal, BeforeValidator(_plain_number)]
 Value = bool | int | Decimal | NonPersonalText
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else [value]
 
 
 class All(Part):
@@ -200,7 +193,7 @@ class Engaged(Part):
 class TouchedBy(Part):
     """One of these campaigns has touched the lead, with a submission or an engagement."""
 
-    touched_by: Annotated[tuple[CampaignId, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    touched_by: Annotated[tuple[CampaignId, ...], BeforeValidator(as_list), Field(min_length=1)]
 
     def held(self, facts: Facts) -> Held:
         for campaign in self.touched_by:
@@ -231,7 +224,7 @@ class EngagementPointsAre(Part):
 
 
 class OneOfGrades(Part):
-    in_: Annotated[tuple[Grade, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(alias="in")
+    in_: Annotated[tuple[Grade, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(alias="in")
 
 
 class GradeIs(Part):
@@ -265,7 +258,7 @@ class SourceIs(Part):
 
 
 class OneOfCountries(Part):
-    in_: Annotated[tuple[CountryCode, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(alias="in")
+    in_: Annotated[tuple[CountryCode, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(alias="in")
 
 
 class CountryIs(Part):
@@ -313,6 +306,10 @@ TAGS: dict[str, type[Part]] = {
     "<source>": SourceIs,
     "<country>": CountryIs,
     "<existing_customer>": CustomerIs,
+    "<territory>": TerritoryIs,
+    "<language>": LanguageIs,
+    "<named_account>": NamedAccountIs,
+    "<stage>": StageIs,
 }
 """The kinds of condition by the key that makes them; the tags appear in pydantic's error locations."""
 
@@ -341,7 +338,11 @@ Condition = Annotated[
     | Annotated[GradeIs, Tag("<grade>")]
     | Annotated[SourceIs, Tag("<source>")]
     | Annotated[CountryIs, Tag("<country>")]
-    | Annotated[CustomerIs, Tag("<existing_customer>")],
+    | Annotated[CustomerIs, Tag("<existing_customer>")]
+    | Annotated[TerritoryIs, Tag("<territory>")]
+    | Annotated[LanguageIs, Tag("<language>")]
+    | Annotated[NamedAccountIs, Tag("<named_account>")]
+    | Annotated[StageIs, Tag("<stage>")],
     Discriminator(_kind, custom_error_type="unknown_condition", custom_error_message="this is no condition"),
     BeforeValidator(_always),
 ]

@@ -43,6 +43,8 @@ _SECTIONS = {
     "teams": "Teams by name. Who is in them is the roster's.",
     "pools": "Pools by name: to whom leads go.",
     "routing": "Which pool a lead goes to: the first rule of its role that holds.",
+    "owners": "Who has the lead or its company already comes first, if he can take it.",
+    "undo_within": "So long an action can be undone.",
     "calendars": "When promises run.",
     "clocks": "Promises with a deadline, for every assignment.",
     "reasons": "Reasons that people may give, and what follows.",

@@ -54,6 +54,10 @@ class Facts:
     fit: Decimal | None = None
     engagement: Decimal | None = None
     grade: str | None = None
+    stage: str | None = None
+    """The buying stage, by its id."""
+    lead: str | None = None
+    """The lead's id: splits by percentage go by it."""
 
 
 def sentence(text: str) -> Because:

@@ -9,6 +9,7 @@ from schemas.agreement.conditions import CUSTOMER_ATTRIBUTE
 from schemas.agreement.explaining import suggestion
 from schemas.agreement.facts import as_number
 from schemas.agreement.findings import Finding
+from schemas.agreement.pool_terms import PoolTerms
 from schemas.agreement.questions import Questions
 from schemas.agreement.reading import Document, Path, at
 from schemas.agreement.sheet import Sheet
@@ -27,6 +28,7 @@ class Meaning:
     def __init__(self, document: Document) -> None:
         self.sheet = Sheet(document)
         self.questions = Questions(self.sheet)
+        self.pools = PoolTerms(self.sheet)
 
     def findings(self) -> list[Finding]:
         """All findings."""
@@ -180,7 +182,7 @@ class Meaning:
     def _ends(self, path: Path, rules: list[tuple[Path, dict[str, Any]]], what: str, example: str) -> None:
         """The last rule must have no `when`, and no other may lack one."""
         for rule_path, rule in rules[:-1]:
-            if rule.get("when") in (None, "always"):
+            if rule.get("when") in (None, "always") and rule.get("percent") is None:
                 self.sheet.say(
                     "never_reached",
                     rule_path,
@@ -188,7 +190,7 @@ class Meaning:
                     "Move it to the end, or give it a when.",
                     severity="warning",
                 )
-        if not rules or rules[-1][1].get("when") is not None:
+        if not rules or rules[-1][1].get("when") is not None or rules[-1][1].get("percent") is not None:
             where = rules[-1][0] if rules else path
             self.sheet.say(
                 "missing_last_rule",
@@ -201,6 +203,7 @@ class Meaning:
     def _pools_and_routing(self) -> None:
         for path, pool in self.sheet.entries("pools"):
             self.sheet.refer("teams", "team", (*path, "team"), pool.get("team"))
+        self.pools.check()
         rules = list(self.sheet.entries("routing"))
         for path, rule in rules:
             self.sheet.refer("pools", "pool", (*path, "pool"), rule.get("pool"))
@@ -215,7 +218,7 @@ class Meaning:
                     f"the routing of role {role}",
                     "{id: everyone, pool: inbound, because: every other lead}",
                 )
-        targets = {str(rule.get("pool")) for _, rule in rules}
+        targets = {str(rule.get("pool")) for _, rule in rules} | self.pools.overflow_targets()
         if not targets <= set(self.sheet.names("pools")):
             return
         for name in self.sheet.names("pools"):

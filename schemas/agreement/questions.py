@@ -23,6 +23,9 @@ _KNOWN_IN = {
             "source",
             "country",
             "existing_customer",
+            "territory",
+            "language",
+            "named_account",
         }
     ),
     "routing": frozenset(
@@ -40,9 +43,15 @@ _KNOWN_IN = {
             "points_of_engagement",
             "grade",
             "existing_customer",
+            "territory",
+            "language",
+            "named_account",
+            "stage",
         }
     ),
 }
+_TERRITORY = (("regions", "region"), ("postcodes", "postcode"))
+_READ_BY = {"language": "language", "named_account": "company_domain"}
 _NUMERIC = ("integer", "decimal")
 
 
@@ -61,7 +70,7 @@ class Questions:
         self.ask(condition.get("not"), (*path, "not"), place)
         allowed = _KNOWN_IN.get(place)
         for key in condition:
-            if allowed is not None and key in ("engagement", "grade", *_NUMBER_KINDS) and key not in allowed:
+            if allowed is not None and key in ("engagement", "grade", "stage", *_NUMBER_KINDS) and key not in allowed:
                 remedy = (
                     "Ask for it in the definition."
                     if place == "scoring"
@@ -75,11 +84,42 @@ class Questions:
                 )
         if "attribute" in condition:
             self._attribute(condition, path)
+        for key, name in self._well_known(condition):
+            self._declared(name, (*path, key))
+        if "stage" in condition and place == "routing":
+            said = condition["stage"]
+            stages = said if isinstance(said, list) else [said]
+            self.sheet.refer_all("stages", "stage", (*path, "stage"), stages)
         if "engagement" in condition:
             self.sheet.refer("engagements", "engagement", (*path, "engagement"), condition["engagement"])
         for key, parts in _NUMBER_KINDS.items():
             if isinstance(condition.get(key), dict):
                 self._reach(key, condition[key], (*path, key), parts)
+
+    @staticmethod
+    def _well_known(condition: dict[str, Any]) -> list[tuple[str, str]]:
+        """The attributes that conditions read by themselves."""
+        territory = condition.get("territory")
+        names = [("territory", n) for k, n in _TERRITORY if isinstance(territory, dict) and k in territory]
+        return names + [(key, name) for key, name in _READ_BY.items() if key in condition]
+
+    def _declared(self, name: str, path: Path) -> None:
+        attribute = at(self.sheet.data, ("attributes", name))
+        if not isinstance(attribute, dict):
+            self.sheet.say(
+                "unknown_attribute",
+                path,
+                f"this asks for the attribute {name}, which the agreement does not declare.",
+                "Declare it among the attributes.",
+                f"{name}: {{type: text}}",
+            )
+        elif attribute.get("personal") is True:
+            self.sheet.say(
+                "personal_attribute",
+                path,
+                f"{name} is personal, so no rule may ask for it.",
+                "Declare it with personal: false, or ask for something else.",
+            )
 
     def _attribute(self, condition: dict[str, Any], path: Path) -> None:
         name = condition["attribute"]

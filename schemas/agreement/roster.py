@@ -4,15 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.agreement.agreement import Agreement
-from schemas.agreement.conditions import Part
+from schemas.agreement.calendars import WEEKDAYS, OpenSpan, Week
 from schemas.agreement.explaining import explain_all, suggestion
 from schemas.agreement.findings import AgreementRefused, Finding
+from schemas.agreement.part import Part, as_list
 from schemas.agreement.reading import Document, Path, at, read, spell
-from schemas.ids import CalendarId, PoolId, RepId, RoleId, TeamId
+from schemas.ids import CalendarId, PoolId, RepId, RoleId, TeamId, ZoneName
+from schemas.presence import Break, Cap, Leave
+from schemas.vocabulary import Grade, Slug
+
+
+def _grades(value: Any) -> Any:
+    named = [str(v) for v in as_list(value)]
+    return tuple(dict.fromkeys(g for n in named for g in ([f"{n}{i}" for i in range(1, 5)] if n in _LETTERS else [n])))
+
+
+_LETTERS = ("A", "B", "C", "D")
+
+
+def read_breaks(value: Any) -> Any:
+    """Breaks as a roster writes them, a week of spans, as a list; a list stays as it is."""
+    if not isinstance(value, dict):
+        return value
+    week: dict[str, tuple[OpenSpan, ...]] = TypeAdapter(Week).validate_python(value)
+    days: dict[tuple[int, int], list[int]] = {}
+    for day, spans in week.items():
+        for span in spans:
+            days.setdefault((span.start, span.end), []).append(WEEKDAYS.index(day))
+    return [{"days": sorted(on), "start": start, "end": end} for (start, end), on in sorted(days.items())]
+
+
+class MemberCap(Cap, Part):
+    """A cap as a roster writes it; `grades: [A]` are A1 to A4."""
+
+    grades: Annotated[tuple[Grade, ...], BeforeValidator(_grades)] = ()
+
+
+class MemberLeave(Leave, Part): ...
 
 
 class Member(Part):
@@ -27,6 +61,33 @@ class Member(Part):
     """How many leads he may hold at once; none: no cap."""
     calendar: CalendarId | None = None
     """His working hours, a calendar of the agreement; none: around the clock."""
+    caps: Annotated[tuple[MemberCap, ...], Field(max_length=20)] = ()
+    """How many leads he may be given in a length of time, or hold at once of some grades."""
+    zone: ZoneName | None = None
+    """Where his days begin; none: the zone of his calendar, else UTC."""
+    breaks: Annotated[tuple[Break, ...], BeforeValidator(read_breaks), Field(max_length=20)] = ()
+    """Lunch and the like: {mon-fri: "12:00-13:00"}."""
+    leave: Annotated[tuple[MemberLeave, ...], Field(max_length=100)] = ()
+    """Days off: {first: 2026-08-03, last: 2026-08-14}."""
+    skills: Annotated[tuple[Slug, ...], Field(max_length=100)] = ()
+    """Languages, products and whatever else the pools of mode skill ask for."""
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: ZoneName | None) -> ZoneName | None:
+        if zone is not None and zone not in available_timezones():
+            raise PydanticCustomError("bad_zone", "{zone} is no time zone", {"zone": repr(str(zone))[:80]})
+        return zone
+
+    def said(self) -> dict[str, Any]:
+        """What RepJoined and RepChanged say of him."""
+        plain = self.model_dump(exclude={"id", "team", "caps", "leave", "breaks"})
+        shared: dict[str, Any] = {
+            "caps": tuple(Cap(**cap.model_dump()) for cap in self.caps),
+            "leave": tuple(Leave(**leave.model_dump()) for leave in self.leave),
+            "breaks": self.breaks,
+        }
+        return {"team_id": self.team, "rep_id": self.id, **plain, "pools": dict(self.pools), **shared}
 
 
 class Roster(Part):

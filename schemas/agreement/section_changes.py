@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
+from schemas.agreement.pools import RoutingRule
 from schemas.agreement.terms import (
     Clock,
     CountedRule,
@@ -14,7 +15,6 @@ from schemas.agreement.terms import (
     Otherwise,
     ReasonTerms,
     Rest,
-    RoutingRule,
     ScoringRule,
     Terms,
 )
@@ -48,6 +48,9 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _each("team", before.teams, after.teams, lambda t: t.title or "without a title")
     yield from _each("pool", before.pools, after.pools, lambda p: f"{p.mode.value}, role {p.role} of team {p.team}")
     yield from _rules("routing", before.routing, after.routing, _routing, _routing_changed)
+    yield from _fields("the section owners", before.owners, after.owners)
+    if before.undo_within != after.undo_within:
+        yield f"an action can be undone for {_value(after.undo_within)} instead of {_value(before.undo_within)}"
     yield from _each("calendar", before.calendars, after.calendars, lambda c: "")
     yield from _changed("clock", _by_id(before.clocks), _by_id(after.clocks), clock_in_words, _clock)
     yield from _changed("reason", _by_id(before.reasons), _by_id(after.reasons), reason_in_words, _reason)
@@ -215,7 +218,8 @@ def _definition_changed(name: str, one: DefinitionRule, other: DefinitionRule) -
 
 def _routing(rule: RoutingRule) -> str:
     role = "" if rule.role is None else f" of role {rule.role}"
-    return f"leads{role} go to the pool {rule.pool} when {in_words(rule.when)}"
+    share = "" if rule.percent is None else f"{say(rule.percent)} per cent of "
+    return f"{share}leads{role} go to the pool {rule.pool} when {in_words(rule.when)}"
 
 
 def _routing_changed(name: str, one: RoutingRule, other: RoutingRule) -> Tells:
@@ -223,6 +227,10 @@ def _routing_changed(name: str, one: RoutingRule, other: RoutingRule) -> Tells:
         yield f"the rule {name} sends leads to the pool {other.pool} instead of {one.pool}"
     if one.role != other.role:
         yield f"the rule {name} is for the role {other.role or 'of any lead'} instead of {one.role or 'any'}"
+    if one.percent != other.percent:
+        whole = "all"
+        new, old = (whole if r.percent is None else f"{say(r.percent)} per cent" for r in (other, one))
+        yield f"the rule {name} takes {new} of its leads instead of {old}"
     yield from _asks(name, one, other)
 
 

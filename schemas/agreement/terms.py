@@ -15,9 +15,10 @@ from schemas.agreement.calendars import Calendar
 from schemas.agreement.conditions import Condition, Number, Part, Value
 from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
+from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Content, Goals, Stage
 from schemas.events.alerting import AlertKind
-from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, RuleId, TeamId
+from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RuleId, TeamId
 from schemas.personal import looks_personal
 from schemas.vocabulary import AttributeName, Because, NonPersonalText, Reason, Slug
 
@@ -192,30 +193,6 @@ class Team(Part):
     title: Because = Because("")
 
 
-class PoolMode(StrEnum):
-    FAIR = "fair"
-    CLAIM = "claim"
-
-
-class Pool(Part):
-    """Reps of one team with one role. `fair`: the rules choose; `claim`: a rep takes the lead himself."""
-
-    team: TeamId
-    role: RoleId = RoleId("sdr")
-    mode: PoolMode = PoolMode.FAIR
-    title: Because = Because("")
-
-
-class RoutingRule(Part):
-    """Where a lead goes. Without `role` it is asked for leads of every role."""
-
-    id: RuleId
-    pool: PoolId
-    role: RoleId | None = None
-    when: Condition | None = None
-    because: Because
-
-
 class ActionWord(StrEnum):
     """The actions by which a clock can be met."""
 
@@ -376,6 +353,9 @@ class Terms(Part):
     teams: Mapping[TeamId, Team]
     pools: Mapping[PoolId, Pool]
     routing: tuple[RoutingRule, ...]
+    owners: Owners = Owners()
+    undo_within: PositiveLength | None = None
+    """So long an action can be undone; none: as long as it is the newest."""
     calendars: Mapping[CalendarId, Calendar] = {}
     clocks: tuple[Clock, ...] = ()
     reasons: tuple[ReasonTerms, ...]

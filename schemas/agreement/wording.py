@@ -26,6 +26,7 @@ from schemas.agreement.conditions import (
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
 from schemas.agreement.terms import Clock, CountedRule, Otherwise, ReasonTerms, Rest, ScoringRule
+from schemas.agreement.whereabouts import LanguageIs, NamedAccountIs, StageIs, TerritoryIs
 
 
 def any_of(values: Sequence[object]) -> str:
@@ -80,6 +81,18 @@ def in_words(condition: Condition | None) -> str:
             return f"the country is {any_of(condition.country.in_)}"
         case CustomerIs():
             return f"the person is {'' if condition.existing_customer else 'not known as '}a customer already"
+        case TerritoryIs():
+            return f"the lead is in {condition.territory.in_words()}"
+        case LanguageIs():
+            return f"the language is {any_of(condition.language)}"
+        case NamedAccountIs():
+            return f"the company is {any_of(condition.named_account[:12])}" + _and_more(condition.named_account, 12)
+        case StageIs():
+            return f"the buying stage is {any_of(condition.stage)}"
+
+
+def _and_more(values: Sequence[object], shown: int) -> str:
+    return f" or one of {len(values) - shown} more" if len(values) > shown else ""
 
 
 def _inner(condition: Condition) -> str:

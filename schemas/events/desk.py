@@ -7,9 +7,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import Event, Instant
-from schemas.ids import AssignmentId, CalendarId, EventId, LeadId, PoolId, RepId, RequestId, RoleId, TeamId
-from schemas.vocabulary import Actor, Money, PersonalText, Reason, Slug
+from schemas.base import Event, Instant, Model
+from schemas.ids import (
+    AccountId,
+    AssignmentId,
+    CalendarId,
+    DomainName,
+    EventId,
+    LeadId,
+    OpportunityId,
+    PoolId,
+    RepId,
+    RequestId,
+    RoleId,
+    TeamId,
+    ZoneName,
+)
+from schemas.presence import Break, Cap, Leave
+from schemas.vocabulary import Actor, Money, NonPersonalText, PersonalText, Reason, Slug
 
 
 class Action(Event):
@@ -128,6 +143,12 @@ class RosterMember(Event):
     """How many leads he may hold at once; none: no cap."""
     calendar: CalendarId | None = None
     """His working hours, by name from the agreement; none: around the clock."""
+    caps: Annotated[tuple[Cap, ...], Field(max_length=20)] = ()
+    zone: ZoneName | None = None
+    """Where his days begin; none: the zone of his calendar, else UTC."""
+    breaks: Annotated[tuple[Break, ...], Field(max_length=20)] = ()
+    leave: Annotated[tuple[Leave, ...], Field(max_length=100)] = ()
+    skills: Annotated[tuple[Slug, ...], Field(max_length=100)] = ()
 
 
 class RepJoined(RosterMember): ...
@@ -139,6 +160,8 @@ class RepChanged(RosterMember): ...
 class RepLeft(Event):
     team_id: TeamId
     rep_id: RepId
+    reason: Reason | None = None
+    """Why, where a manager said so: it stands in what becomes of his leads."""
 
 
 class RepAvailabilityChanged(Event):
@@ -147,6 +170,41 @@ class RepAvailabilityChanged(Event):
     available: bool
     until: Instant | None = None
     """When it turns back by itself."""
+
+
+class RepActed(Event):
+    """A rep was seen at work: he did something with a lead. Said at most once a minute of each."""
+
+    team_id: TeamId
+    rep_id: RepId
+
+
+class Opportunity(Model):
+    """An open opportunity at a company, and whose it is."""
+
+    opportunity_id: OpportunityId
+    owner: RepId
+
+
+class AccountSet(Event):
+    """What is known of a company now, as far as this team's reps own it; replaces what was said before."""
+
+    team_id: TeamId
+    account_id: AccountId
+    name: NonPersonalText | None = None
+    """The company's name; found by it if the agreement says so."""
+    domains: Annotated[tuple[DomainName, ...], Field(max_length=50)] = ()
+    owners: Annotated[tuple[RepId, ...], Field(max_length=20)] = ()
+    """Reps of this team, the first one first."""
+    customer: bool = False
+    open_opportunities: Annotated[tuple[Opportunity, ...], Field(max_length=50)] = ()
+
+
+class AccountRemoved(Event):
+    """The company is nobody's in this team any more."""
+
+    team_id: TeamId
+    account_id: AccountId
 
 
 class LeadClaimed(Event):

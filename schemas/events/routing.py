@@ -9,6 +9,7 @@ from pydantic import Field
 
 from schemas.base import Event, Instant, Model
 from schemas.ids import (
+    AccountId,
     AgreementName,
     AssignmentId,
     ClockName,
@@ -21,7 +22,7 @@ from schemas.ids import (
     RuleId,
     TeamId,
 )
-from schemas.vocabulary import Because, Candidate, Grade, LogOffset, PassedOver, Points, Slug
+from schemas.vocabulary import Because, Candidate, Grade, LogOffset, NonPersonalText, PassedOver, Points, Slug
 
 
 class FromPool(Model):
@@ -66,6 +67,22 @@ class LeadRouted(Event):
     agreement_version: int
 
 
+class ChosenBy(StrEnum):
+    """How the rep came to the lead. Only what a pool dealt (`turn`, `fewest_open`, `skill`) counts as his turn."""
+
+    TURN = "turn"
+    FEWEST_OPEN = "fewest_open"
+    SKILL = "skill"
+    CLAIM = "claim"
+    ORDER = "order"
+    KNOWN_LEAD = "known_lead"
+    """He accepted the lead in an earlier cycle."""
+    OPPORTUNITY = "opportunity"
+    """He has an open opportunity with the lead's company."""
+    ACCOUNT = "account"
+    """He owns the lead's company."""
+
+
 class LeadAssigned(Event):
     lead_id: LeadId
     request_id: RequestId
@@ -78,6 +95,11 @@ class LeadAssigned(Event):
     """The claim that took it, if the rep took it himself."""
     because: Because
     candidates: tuple[Candidate, ...] = ()
+    chosen_by: ChosenBy | None = None
+    accept_by: Instant | None = None
+    """Until when the offer stands if nothing is done with it; none: until a clock ends it."""
+    account_id: AccountId | None = None
+    """The company by which an owner was found."""
     agreement: AgreementName
     agreement_version: int
 
@@ -87,6 +109,8 @@ class QueueReason(StrEnum):
     TO_BE_CLAIMED = "to_be_claimed"
     POOL_GONE = "pool_gone"
     REP_GONE = "rep_gone"
+    OVERFLOWED = "overflowed"
+    """It waited as long as the pool lets leads wait, and goes to the pool that takes what overflows."""
 
 
 class LeadQueued(Event):
@@ -99,6 +123,8 @@ class LeadQueued(Event):
     reason: QueueReason
     because: Because
     candidates: tuple[Candidate, ...] = ()
+    until: Instant | None = None
+    """When it goes on to another pool, or is dealt instead of claimed, if nobody takes it before."""
     agreement: AgreementName
     agreement_version: int
 
@@ -117,7 +143,16 @@ class RepGone(Model):
     rep_id: RepId
 
 
-WithdrawalCause = Annotated[AfterBreach | RepGone, Field(discriminator="kind")]
+class NotAccepted(Model):
+    """The offer's time was over and nothing had been done with it."""
+
+    kind: Literal["not_accepted"] = "not_accepted"
+    since: LogOffset
+    """Position of the TimerDue acted on: an action later than it saves the assignment."""
+    accept_by: Instant
+
+
+WithdrawalCause = Annotated[AfterBreach | RepGone | NotAccepted, Field(discriminator="kind")]
 
 
 class AssignmentWithdrawn(Event):
@@ -149,8 +184,26 @@ class AssignmentRequested(Event):
     grade: Grade
     score: Points
     arrived_at: Instant
+    owner: RepId | None = None
+    """Who accepted this lead in an earlier cycle."""
+    company_domain: NonPersonalText | None = None
+    company: NonPersonalText | None = None
+    skills: tuple[NonPersonalText, ...] = ()
+    """What a rep must know to take it, where the pool goes by skills."""
     agreement: AgreementName
     agreement_version: int
+
+
+class Ended(StrEnum):
+    """How an assignment came to its end, as far as a team reckons with it."""
+
+    WON = "won"
+    HANDED_OVER = "handed_over"
+    LOST = "lost"
+    RETURNED = "returned"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    OTHER = "other"
 
 
 class AssignmentReleased(Event):
@@ -160,3 +213,5 @@ class AssignmentReleased(Event):
     lead_id: LeadId
     request_id: RequestId
     number: Annotated[int, Field(ge=1)]
+    ended: Ended | None = None
+    """How the assignment ended; none: it was only asked for."""

@@ -74,6 +74,7 @@ def reps(connection: sa.Connection) -> list[dict[str, Any]]:
             "available": r.available,
             "until": r.until,
             "open_leads": held.get(r.rep_id, 0),
+            **json.loads(r.terms),
         }
         for r in connection.execute(sa.select(REPS).order_by(REPS.c.team_id, REPS.c.role, REPS.c.rep_id))
     ]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from schemas.base import Event
 from schemas.events import desk, intake
+from services.desk.roster import terms_of
 from services.desk.rows import ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
 from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
 from services.runtime.projection import Incoming
@@ -39,6 +40,7 @@ def read_team(connection: sa.Connection, r: Incoming, event: Event) -> None:
                         "open_leads_cap": event.open_leads_cap,
                         "available": row.available if row is not None and stays else True,
                         "until": row.until if row is not None and stays else None,
+                        "terms": json.dumps(terms_of(dict(event))),
                     }
                 ],
             )

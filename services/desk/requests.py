@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
@@ -161,6 +161,14 @@ class MemberIn(Request):
     pools: dict[str, int]
     open_leads_cap: int | None = None
     calendar: str | None = None
+    caps: Annotated[
+        list[dict[str, Any]] | None,
+        Field(description="{at_most, per: open|hour|day|week|month, rolling?, grades?}: how many leads he may be given"),
+    ] = None
+    zone: Annotated[str | None, Field(description="where his days begin, such as Europe/Berlin")] = None
+    breaks: Annotated[Any, Field(description='lunch and the like: {"mon-fri": "12:00-13:00"}')] = None
+    leave: Annotated[list[dict[str, Any]] | None, Field(description="days off: {first, last}")] = None
+    skills: Annotated[list[str] | None, Field(description="what pools of mode skill ask for")] = None
     available: Annotated[
         object, Field(exclude=True, description="set aside; PUT /v1/reps/{rep}/availability changes it")
     ] = None

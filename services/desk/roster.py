@@ -11,6 +11,8 @@ from schemas.base import Event
 from schemas.events.desk import RepChanged, RepJoined, RepLeft
 from services.desk.requests import RosterIn
 
+_NOT_THE_ROSTERS = ("id", "team", "available", "until", "open_leads")
+
 
 def read_roster(said: RosterIn, agreement: Agreement) -> Roster:
     """The roster, checked against the agreement's teams, pools and calendars. Raises AgreementRefused."""
@@ -35,9 +37,9 @@ def changes(current: Sequence[Mapping[str, Any]], wanted: Roster) -> list[Event]
     for member in wanted.reps:
         before = now.get(member.id)
         if before is None or before["team"] != member.team:
-            events.append(RepJoined(**_said(member)))
-        elif _of(member) != {field: before[field] for field in _of(member)}:
-            events.append(RepChanged(**_said(member)))
+            events.append(RepJoined(**member.said()))
+        elif _of(member) != {field: value for field, value in before.items() if field not in _NOT_THE_ROSTERS}:
+            events.append(RepChanged(**member.said()))
     return events
 
 
@@ -47,20 +49,22 @@ def warnings(findings: Sequence[Finding]) -> list[str]:
 
 
 def _of(member: Member) -> dict[str, Any]:
-    return {
-        "role": member.role,
-        "pools": {str(p): w for p, w in member.pools.items()},
-        "open_leads_cap": member.open_leads_cap,
-        "calendar": member.calendar,
-    }
+    """A member as GET /v1/roster gives him, without what changes by itself."""
+    said = member.model_dump(mode="json", exclude={"id", "team", *TERMS})
+    return {**said, **terms_of(member.said())}
 
 
-def _said(member: Member) -> dict[str, Any]:
-    return {
-        "team_id": member.team,
-        "rep_id": member.id,
-        "role": member.role,
-        "pools": dict(member.pools),
-        "open_leads_cap": member.open_leads_cap,
-        "calendar": member.calendar,
-    }
+TERMS = ("caps", "zone", "breaks", "leave", "skills")
+"""What a member may have besides his pools, open_leads_cap and calendar."""
+
+
+def terms_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a RepJoined or RepChanged as plain JSON; absent where they say nothing."""
+    plain = {name: _plain(said[name]) for name in TERMS}
+    return {name: value for name, value in plain.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

@@ -100,6 +100,7 @@ REPS = sa.Table(
     sa.Column("calendar", sa.String(64)),
     sa.Column("available", sa.Boolean, nullable=False),
     sa.Column("until", sa.String(40)),
+    sa.Column("terms", sa.Text, nullable=False, server_default="{}"),
 )
 """The roster as the teams' logs have it."""
 
