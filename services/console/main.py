@@ -144,13 +144,15 @@ def prepare(
 ) -> None:
     """Make the topics and publish the first agreement, once; for installations whose services are started by others.
 
-    By LEADLOOP_* variables, as in docker-compose.yml. What is there already stays.
+    By LEADLOOP_* variables, as in docker-compose.yml. Waits for the broker; what is there already stays.
     """
+    from services.console.broker import ExternalBroker
     from services.console.first_agreement import choose, settle
     from services.console.house import lay_out
     from services.console.options import settings_by
 
     settings = settings_by(data)
+    asyncio.run(ExternalBroker(settings.bootstrap_servers).start())
     asyncio.run(lay_out(settings))
     first = asyncio.run(settle(settings, choose(agreement) if agreement is not None else None))
     print("the topics are there, and the first agreement is published" if first else "all of it was there already")

@@ -14,7 +14,7 @@ from services.runtime.main import SERVICES
 from services.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-FURTHER = {"kafka", "postgres", "prepare", "roster"}
+FURTHER = {"kafka", "postgres", "prepare", "roster", "console"}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_there_is_one_container_for_each_service(compose: dict[str, Any]) -> Non
 
 def test_each_service_is_told_all_that_its_settings_demand(compose: dict[str, Any]) -> None:
     image = dict(re.findall(r"(LEADLOOP_\w+)=(\S+)", (ROOT / "deploy/docker/Dockerfile").read_text()))
-    for service in (*SERVICES, "prepare", "roster"):
+    for service in (*SERVICES, "prepare", "roster", "console"):
         settings = Settings.from_environment(image | defaults(compose["services"][service]["environment"]))
         assert settings.bootstrap_servers == "kafka:9092"
         assert (settings.host, settings.port) == ("0.0.0.0", 8600)
@@ -50,6 +50,13 @@ def test_the_doors_are_where_the_pages_say(compose: dict[str, Any]) -> None:
         assert host == "127.0.0.1", "without TLS the doors are for this machine alone"
         told = defaults(compose["services"][door]["environment"])[f"LEADLOOP_{door.upper()}_URL"]
         assert told == f"http://localhost:{port}"
+
+
+def test_the_commands_knock_at_the_doors_from_inside(compose: dict[str, Any]) -> None:
+    for service in ("roster", "console"):
+        told = compose["services"][service]["environment"]
+        assert {told[f"LEADLOOP_{door.upper()}_URL"] for door in DOORS} == {f"http://{door}:8600" for door in DOORS}
+    assert compose["services"]["console"]["profiles"], "it runs on demand, not with `docker compose up`"
 
 
 def test_nothing_starts_before_what_it_stands_on(compose: dict[str, Any]) -> None:
