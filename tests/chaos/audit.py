@@ -111,15 +111,17 @@ def check_profiles(evidence: Evidence, lives: Mapping[str, Story], findings: Fin
         newest.keys() <= lives.keys(),
         f"profiles of leads that no log has: {sorted(newest.keys() - lives.keys())[:3]}",
     )
-    personal = [p[name].encode() for p in list(evidence.promised.people.values())[:50] for name in ("email", "name")]
-    if not personal:
-        return
-    pattern = re.compile(b"|".join(re.escape(text) + rb"\b" for text in personal))
     elsewhere = [r for name, records in evidence.topics.items() if name != PROFILES.name for r in records]
-    for raw in [*elsewhere, *(r for records in evidence.changelogs.values() for r in records)]:
-        findings.expect(
-            "profiles", pattern.search(raw.record.value or b"") is None, f"{raw.place} {raw.name} knows a person"
-        )
+    elsewhere += [r for records in evidence.changelogs.values() for r in records]
+    emails = {person["email"].encode() for person in evidence.promised.people.values()}
+    names = {person["name"].split()[0].encode() + b" " for person in evidence.promised.people.values()}
+    for raw in elsewhere:
+        value = raw.record.value or b""
+        knows = any(name in value for name in names) or not emails.isdisjoint(ADDRESS.findall(value))
+        findings.expect("profiles", not knows, f"{raw.place} {raw.name} knows a person")
+
+
+ADDRESS = re.compile(rb"[\w.+-]+@[\w.-]+\w")
 
 
 def check_actions(evidence: Evidence, lives: Mapping[str, Story], findings: Findings) -> None:

@@ -31,6 +31,15 @@ class Fault:
     whom: str = ""
 
 
+@dataclass(frozen=True)
+class KilledStart:
+    """A start that never came to its end."""
+
+    after_seconds: float
+    with_what_it_started: bool
+    """Whether broker and services die with it, or are left to whoever starts next."""
+
+
 PROCESSORS = ("scoring", "routing", "sla", "recycling", "alerting")
 
 SHORT: tuple[Fault, ...] = (
@@ -65,6 +74,16 @@ OUTAGES: tuple[Fault, ...] = (
     Fault(0.61, Deed.KILL_ALL),
 )
 """Sleep past the session, a broker away for 90 s, everything killed in the midst of a burst and again while it starts."""
+
+KILLED_STARTS: tuple[KilledStart, ...] = (
+    KilledStart(0.5, with_what_it_started=True),
+    KilledStart(1.5, with_what_it_started=False),
+    KilledStart(2.5, with_what_it_started=True),
+    KilledStart(4.0, with_what_it_started=False),
+    KilledStart(6.0, with_what_it_started=True),
+    KilledStart(9.0, with_what_it_started=True),
+)
+"""The first starts of an installation, each cut off somewhere between the first file and "ready"."""
 
 KILLS_OF_EACH = 3
 

@@ -17,12 +17,13 @@ import httpx
 
 from services.console import processes
 from services.console.installation import Installation
-from tests.chaos.faults import Deed, Fault
+from tests.chaos.faults import Deed, Fault, KilledStart
 
 READY_SECONDS = 180.0
 SESSION_ENDS_SECONDS = 14.0
 """Longer than the session time (10 s): who sleeps that long has lost his partitions."""
 BROKER_AWAY_SECONDS = 90.0
+STOPPED_WITHIN_SECONDS = 60.0
 BACK_WITHIN_SECONDS = 60.0
 """How long the supervisor may take to start again what died."""
 
@@ -43,15 +44,28 @@ class House:
     outage_seconds: float = 0.0
     """How long the faults took that take time: a freeze, a new start of everything."""
     began: float = field(default_factory=time.monotonic)
+    _was_ready: bool = False
     _supervisor: asyncio.subprocess.Process | None = None
     _extra: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-    _log: object = None
 
     async def start(self) -> None:
         """`leadloop up`, until it says that it is ready."""
-        first = not (self.data / "installation.json").exists()
+        await self._up()
+        assert self._supervisor is not None
+        assert self._supervisor.stdout is not None
+        async with asyncio.timeout(READY_SECONDS):
+            line = await self._supervisor.stdout.readline()
+        if not line:
+            raise RuntimeError(f"`leadloop up` ended without being ready; see {self.data / 'up.log'}")
+        ready = json.loads(line)
+        self.doors = {name: ready[name] for name in ("intake", "desk", "feedback")}
+        self.token, self.kafka = ready["token"], ready["kafka"]
+        self._was_ready = True
+
+    async def _up(self) -> None:
+        """Give the command, with agreement and roster until it was ready once."""
         command = [sys.executable, "-m", "services.console.main", "up", "--data", str(self.data), "--json"]
-        if first:
+        if not self._was_ready:
             command += ["--agreement", str(self.agreement), "--roster", str(self.roster), "--ports", "auto"]
         self.data.mkdir(parents=True, exist_ok=True)
         with open(self.data / "up.log", "ab") as log:  # noqa: ASYNC230 - a moment, before anything runs
@@ -62,27 +76,33 @@ class House:
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
-        assert self._supervisor.stdout is not None
-        async with asyncio.timeout(READY_SECONDS):
-            line = await self._supervisor.stdout.readline()
-        if not line:
-            raise RuntimeError(f"`leadloop up` ended without being ready; see {self.data / 'up.log'}")
-        ready = json.loads(line)
-        self.doors = {name: ready[name] for name in ("intake", "desk", "feedback")}
-        self.token, self.kafka = ready["token"], ready["kafka"]
 
-    async def stop(self) -> int:
-        """SIGTERM to the supervisor; answers its exit code."""
+    async def start_in_vain(self, killed: KilledStart) -> None:
+        """`leadloop up`, and SIGKILL to it so many seconds later, ready or not."""
+        await self._up()
+        assert self._supervisor is not None
+        await asyncio.sleep(killed.after_seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._supervisor.pid, signal.SIGKILL)
+        await self._supervisor.wait()
+        if killed.with_what_it_started:
+            await self._kill_all()
+
+    async def stop(self) -> str:
+        """SIGTERM to the supervisor; answers what was wrong with its end, in words. What it left is killed."""
         for worker in self._extra.values():
             with contextlib.suppress(ProcessLookupError):
                 worker.terminate()
         assert self._supervisor is not None
         with contextlib.suppress(ProcessLookupError):
             self._supervisor.terminate()
-        async with asyncio.timeout(60):
-            for worker in self._extra.values():
-                await worker.wait()
-            return await self._supervisor.wait()
+        code: int | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPPED_WITHIN_SECONDS):
+                code = await self._supervisor.wait()
+        left = [p.name for p in processes.living(self.data / "run")]
+        await self._kill_all()
+        return "" if code == 0 and not left else f"`leadloop up` ended with {code} and left {left or 'nothing'} running"
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client with the installation's token."""

