@@ -111,8 +111,18 @@ class SecondOrder:
             self._restrain()
 
     def _restrain(self) -> None:
-        """Forgetting must not make a weight that nothing measures more uncertain than it was at first."""
+        """Forgetting must not make a weight that nothing measures more uncertain than it was at first.
+
+        And the covariance must stay one: what rounding makes asymmetric is never measured away and grows with every outcome that is
+        forgotten, until variances fall below zero. What has come to that all the same begins anew.
+        """
+        self.covariance = (self.covariance + self.covariance.swapaxes(-1, -2)) / 2.0
         variances = np.einsum("kbii->kbi", self.covariance)
+        lost = ~((variances > 0.0).all(axis=-1) & np.isfinite(self.covariance).all(axis=(-1, -2)))
+        if lost.any():
+            expert, block = np.nonzero(lost)
+            self.covariance[expert, block] = np.eye(self.size) * self.variance[expert, None, None]
+            variances = np.einsum("kbii->kbi", self.covariance)
         shrink = np.sqrt(np.minimum(1.0, self.variance[:, None, None] / variances))
         self.covariance *= shrink[..., :, None] * shrink[..., None, :]
 
