@@ -14,6 +14,7 @@ from schemas.agreement import Agreement, Terms
 from schemas.base import Event
 from schemas.events import desk, intake, recycling, routing, runtime, scoring
 from schemas.ids import EventId, LeadId, digest
+from schemas.learning.course import ModelCourse
 from schemas.lifecycle import UNBORN, Effect, Life, fold
 from schemas.vocabulary import BySystem
 from services.runtime.protocol import Context, Parts, Processor
@@ -159,6 +160,8 @@ class OneLead(Generic[S]):
         self.position = -1
         self.life: Life = UNBORN
         self.state: S = processor.state()
+        self.models = ModelCourse()
+        """What was learned, if a test publishes something."""
         self.in_flight: deque[Event] = deque()
         self.log: list[tuple[Event, Effect]] = []
 
@@ -180,6 +183,7 @@ class OneLead(Generic[S]):
             life=self.life,
             effect=effect,
             agreement_at=lambda version: self.agreement if version == self.agreement.version else None,
+            model_at=self.models.in_force,
         )
         decision = self.processor.decide(self.state, event, context)
         self.state = msgspec.msgpack.decode(msgspec.msgpack.encode(decision.state), type=self.processor.state)

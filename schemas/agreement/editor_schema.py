@@ -48,6 +48,7 @@ _SECTIONS = {
     "calendars": "When promises run.",
     "clocks": "Promises with a deadline, for every assignment.",
     "reasons": "Reasons that people may give, and what follows.",
+    "learning": "What is learned from outcomes, and whether it counts.",
     "recycling": "How often and how long leads go round.",
     "channels": "Where alerts go: apprise URLs; ${NAME} is taken from the environment.",
     "alerts": "Who is told of what.",

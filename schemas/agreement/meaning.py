@@ -41,6 +41,7 @@ class Meaning:
         self._pools_and_routing()
         self._clocks()
         self._reasons()
+        self._learning()
         self._alerts()
         self._forms()
         return self.sheet.found
@@ -303,6 +304,20 @@ class Meaning:
                     f"no reason may be given to {use} a lead, so nobody can.",
                     f"Add a reason for: [{use}].",
                     severity="warning",
+                )
+
+    def _learning(self) -> None:
+        """What is left out exists: an attribute, or what a model looks at besides (schemas/learning/traits.py)."""
+        known = {*self.sheet.names("attributes"), "country"}
+        for i, name in enumerate(_list(at(self.sheet.data, ("learning", "leave_out")))):
+            if isinstance(name, str) and name not in known and not name.startswith(("source.", "seen.", "rules.")):
+                meant = suggestion(name, sorted(known))
+                self.sheet.say(
+                    "unknown_attribute",
+                    ("learning", "leave_out", i),
+                    f"a model does not look at {name!r}.",
+                    f"Did you mean {meant}?" if meant else "Name an attribute, country, source.campaign, seen.KIND or rules.fit.",
+                    meant or "leave_out: [source.campaign]",
                 )
 
     def _alerts(self) -> None:

@@ -55,6 +55,7 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _changed("clock", _by_id(before.clocks), _by_id(after.clocks), clock_in_words, _clock)
     yield from _changed("reason", _by_id(before.reasons), _by_id(after.reasons), reason_in_words, _reason)
     yield from _recycling(before, after)
+    yield from _learning(before, after)
     yield from _each("channel", before.channels, after.channels, lambda c: "")
     yield from _alerts(before, after)
     yield from _each("content", _by_id(before.content), _by_id(after.content), lambda c: f"for {any_of(c.stages)}")
@@ -269,6 +270,8 @@ def _reason(name: str, one: ReasonTerms, other: ReasonTerms) -> Tells:
     yield from (f"the reason {name} may be given to {u.value}, too" for u in other.for_ if u not in one.for_)
     if one.title != other.title:
         yield f"the reason {name} is called “{other.title}”"
+    if one.about is not other.about:
+        yield f"the reason {name} is {'about ' + other.about.value if other.about else 'said to be about nothing in particular'}"
 
 
 def _rest(subject: str, one: Rest, other: Rest) -> Tells:
@@ -286,6 +289,21 @@ def _recycling(before: Terms, after: Terms) -> Tells:
         yield f"a lead is retired after {other.cycles_at_most} cycles instead of {one.cycles_at_most}"
     if one.otherwise != other.otherwise:
         yield f"a lead that comes back for another reason {rest_in_words(other.otherwise)}"
+
+
+def _learning(before: Terms, after: Terms) -> Tells:
+    one, other = before.learning, after.learning
+    if one.counts != other.counts:
+        yield f"where the definition goes by points, the {other.counts} now decide{'s' if other.model_counts else ''}"
+    if one.qualifies_from != other.qualifies_from and other.qualifies_from is not None:
+        yield f"the model qualifies a lead from a probability of {say(other.qualifies_from)} on"
+    if one.at_least != other.at_least:
+        yield f"the model counts from {other.at_least} outcomes on, not from {one.at_least}"
+    if one.better_by != other.better_by:
+        yield f"the model must be better than the rules by {say(other.better_by)} of ROC-AUC, not by {say(one.better_by)}"
+    yield from _words("attribute left out of what is learned", one.leave_out, other.leave_out)
+    if one.settles_after != other.settles_after:
+        yield f"an outcome is learned from after {say_duration(other.settles_after)} instead of {say_duration(one.settles_after)}"
 
 
 def _alerts(before: Terms, after: Terms) -> Tells:

@@ -283,17 +283,63 @@ Consequence = Annotated[
 ]
 
 
+class ReasonAbout(StrEnum):
+    """What a reason is about. `fit`: the lead was not worth it, which is learned from; the others say nothing of that."""
+
+    FIT = "fit"
+    TIMING = "timing"
+    OTHER = "other"
+
+
 class ReasonTerms(Part):
-    """A reason that a person may give, for which actions, and what follows from it."""
+    """A reason that a person may give, for which actions, what it is about, and what follows from it."""
 
     id: Reason
     title: Because
+    about: ReasonAbout | None = None
     for_: Annotated[tuple[ReasonUse, ...], Field(min_length=1)] = Field(alias="for")
     then: Consequence = Otherwise.STAY
 
     def allows(self, use: ReasonUse) -> bool:
         """Whether it may be given for this."""
         return use in self.for_
+
+
+def _lead(value: Any) -> Any:
+    number = _points(value)
+    if not 0 <= number <= Decimal("0.5"):
+        raise PydanticCustomError("bad_number", "{value} is not from 0 to 0.5", {"value": str(value)[:80]})
+    return number
+
+
+class Learning(Part):
+    """What is learned from outcomes, and whether it counts.
+
+    counts: `rules`: the learner only watches; `model`: from `at_least` outcomes on, and as soon as it has been shown to rank better
+    than the rules (by `better_by` of ROC-AUC, and beyond chance), a lead is qualified if its probability of winning is at
+    least `qualifies_from`, where the definition goes by points. leave_out: attributes that it must not look at. settles_after:
+    an outcome is learned from once it has stood for so long; what is undone earlier has not been.
+    """
+
+    counts: Literal["rules", "model"] = "rules"
+    qualifies_from: Factor | None = None
+    at_least: Annotated[int, Field(ge=50, le=10_000_000)] = 200
+    better_by: Annotated[Decimal, BeforeValidator(_lead, json_schema_input_type=float)] = Decimal(0)
+    leave_out: tuple[Slug, ...] = ()
+    settles_after: Length = timedelta(minutes=10)
+
+    @model_validator(mode="after")
+    def _has_a_threshold(self) -> Learning:
+        if self.counts == "model" and self.qualifies_from is None:
+            raise PydanticCustomError(
+                "missing_threshold",
+                "a model that counts needs qualifies_from: the probability from which on a lead is qualified",
+            )
+        return self
+
+    @property
+    def model_counts(self) -> bool:
+        return self.counts == "model"
 
 
 class Recycling(Part):
@@ -360,6 +406,7 @@ class Terms(Part):
     clocks: tuple[Clock, ...] = ()
     reasons: tuple[ReasonTerms, ...]
     recycling: Recycling = Recycling()
+    learning: Learning = Learning()
     channels: Mapping[RecipientId, Channel] = {}
     alerts: tuple[Alert, ...] = ()
     content: tuple[Content, ...] = ()

@@ -1,9 +1,12 @@
-"""What scoring says: the score with its contributions, and the verdict of the agreement's definition."""
+"""What scoring says: the score with its contributions, the verdict of the agreement's definition, and models learned across leads."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from schemas.base import Event, Instant
 from schemas.ids import AgreementName, LeadId, RuleId
+from schemas.learning.published import Learned, ModelCard, ModelFigures, NamedLeak
 from schemas.vocabulary import Because, Contribution, Grade, LogOffset, Points, Slug
 
 
@@ -18,6 +21,8 @@ class LeadScored(Event):
     contributions: tuple[Contribution, ...]
     agreement: AgreementName
     agreement_version: int
+    learned: Learned | None = None
+    """What the model in force says, where the agreement asks for it."""
 
 
 class Verdict(Event):
@@ -48,9 +53,24 @@ class LeadDisqualified(Verdict):
 
 
 class ModelPublished(Event):
-    """A model learnt across leads, in force from `effective_at` on."""
+    """What was learned across leads up to now, in force from `effective_at` on. Without `card` the rules alone count."""
 
     name: AgreementName
     model_version: int
     effective_at: Instant
     weights: dict[Slug, Points]
+    """By how much of log-odds each attribute moved the latest leads, on the average; the strongest ones."""
+    outcomes: int = 0
+    """Known by then, each counted once."""
+    wins: int = 0
+    learned: bool = False
+    """Shown, beyond chance, to say more than the general rate of winning."""
+    better: bool = False
+    """Shown, beyond chance, to rank better than the rules."""
+    better_by: Points = Decimal(0)
+    """By so much of ROC-AUC."""
+    because: Because = Because("")
+    figures: ModelFigures | None = None
+    """Of the latest outcomes."""
+    leaks: tuple[NamedLeak, ...] = ()
+    card: ModelCard | None = None

@@ -20,7 +20,9 @@ from schemas.agreement import Agreement
 from schemas.agreement.life import COURSE_EVENTS, NOTICE, THE_BEGINNING, Course, NoAgreement, Published
 from schemas.base import Event
 from schemas.events.console import AgreementPublished
-from schemas.topics import AGREEMENTS
+from schemas.events.scoring import ModelPublished
+from schemas.learning.course import ModelCourse, ModelInForce
+from schemas.topics import AGREEMENTS, MODELS
 from schemas.wire import Envelope, Headers, UndecodableRecord, decode
 from services.runtime.cancellation import answered
 from services.runtime.health import Health
@@ -35,6 +37,7 @@ __all__ = ["NOTICE", "THE_BEGINNING", "AgreementReader", "NoAgreement", "Publica
 _PART = "agreements"
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
+_MODEL = ModelPublished.type_name()
 _TYPES = frozenset(event.type_name() for event in COURSE_EVENTS)
 
 
@@ -84,9 +87,14 @@ class Publications:
 class AgreementReader:
     """A live copy of the agreements that knows how fresh it is."""
 
-    def __init__(self, settings: Settings, health: Health) -> None:
+    def __init__(self, settings: Settings, health: Health, *, models: bool = False) -> None:
+        """models: whether the learned models are read, too; then a fresh copy knows every one that can be in force."""
         self._settings, self._health = settings, health
         self.publications = Publications()
+        self.models = ModelCourse()
+        read = (AGREEMENTS, MODELS) if models else (AGREEMENTS,)
+        self._positions = {TopicPartition(settings.topic(topic), 0): 0 for topic in read}
+        self._models_topic = settings.topic(MODELS)
         self._fresh_at = float("-inf")
         self._changed = asyncio.Condition()
         health.expect(_PART, "no agreement has been read yet")
@@ -100,6 +108,10 @@ class AgreementReader:
 
     def next_after(self, at: datetime) -> datetime | None:
         return self.publications.next_after(at)
+
+    def model_at(self, at: datetime) -> ModelInForce | None:
+        """The learned model in force at `at`; None before the first, and where models are not read."""
+        return self.models.in_force(at)
 
     @property
     def is_fresh(self) -> bool:
@@ -149,39 +161,49 @@ class AgreementReader:
         )  # fmt: skip
         try:
             await consumer.start()
-            await self._read(consumer, self._position)
+            await self._read(consumer)
         finally:
             await let_go(consumer)
 
-    _position = 0
-
-    async def _read(self, consumer: AIOKafkaConsumer, position: int) -> None:
-        tp = TopicPartition(self._settings.topic(AGREEMENTS), 0)
-        consumer.assign([tp])
-        consumer.seek(tp, position)
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        tps = list(self._positions)
+        consumer.assign(tps)
+        for tp, position in self._positions.items():
+            consumer.seek(tp, position)
         pause_ms = int(self._settings.agreement_freshness.total_seconds() * 1000 / 2.5)
         while True:
             began = time.monotonic()
             async with asyncio.timeout(10):
-                end = (await consumer.end_offsets([tp]))[tp]
-            while await consumer.position(tp) < end:
-                await self._take(await consumer.getmany(tp, timeout_ms=1000))
+                ends = await consumer.end_offsets(tps)
+            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+                await self._take(await consumer.getmany(*tps, timeout_ms=1000))
             await self._became_fresh(began)
-            await self._take(await consumer.getmany(tp, timeout_ms=pause_ms))
+            await self._take(await consumer.getmany(*tps, timeout_ms=pause_ms))
 
     async def _take(self, batches: dict[TopicPartition, list[object]]) -> None:
-        for records in batches.values():
+        for tp, records in batches.items():
             for r in records:
                 self._fold(r)
-                self._position = r.offset + 1  # type: ignore[attr-defined]
+                self._positions[tp] = r.offset + 1  # type: ignore[attr-defined]
             async with self._changed:
                 self._changed.notify_all()
 
     def _fold(self, r: object) -> None:
         try:
+            if r.topic == self._models_topic:  # type: ignore[attr-defined]
+                return self._fold_model(list(r.headers), r.value, datetime.fromtimestamp(r.timestamp / 1000, UTC))  # type: ignore[attr-defined]
             self.publications.take_record(list(r.headers), r.value, datetime.fromtimestamp(r.timestamp / 1000, UTC))  # type: ignore[attr-defined]
         except UndecodableRecord as error:
             log.warning("record_in_agreements_is_no_event", offset=r.offset, because=str(error))  # type: ignore[attr-defined]
+
+    def _fold_model(self, headers: Headers, value: bytes | None, at: datetime) -> None:
+        envelope = Envelope.parse(headers)
+        if envelope.type == _MODEL:
+            event = decode(envelope.type, value)
+            assert isinstance(event, ModelPublished)
+            void = self.models.take(event, at)
+            if void is not None:
+                log.warning("model_is_void", version=event.model_version, because=void)
 
     async def _became_fresh(self, began: float) -> None:
         self._fresh_at = began

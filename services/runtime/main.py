@@ -18,6 +18,8 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
+from schemas.events.scoring import ModelPublished
+from schemas.topics import by_class
 from services.runtime import logs
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
@@ -47,7 +49,8 @@ class Running:
         self.service = service
         self.health = Health()
         self.appender = Appender(settings, service, self.health)
-        self.agreements = AgreementReader(settings, self.health)
+        reads_models = service in by_class()[ModelPublished].readers
+        self.agreements = AgreementReader(settings, self.health, models=reads_models)
         self.incarnations: dict[str, str] = {}
         """Topic name -> which making of the topic this is."""
         self._projections: dict[str, ProjectionRunner] = {}

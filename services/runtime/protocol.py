@@ -17,6 +17,7 @@ import msgspec
 from schemas.agreement import Agreement
 from schemas.base import Event
 from schemas.ids import EventId, ProcessorName
+from schemas.learning.course import ModelInForce
 from schemas.lifecycle import Effect, Life
 from schemas.topics import LEADS, Topic
 
@@ -168,6 +169,11 @@ def _stored(base: Mapping[str, Mapping[str, Any]]) -> PartStore:
     return store
 
 
+def no_model(at: datetime) -> ModelInForce | None:
+    """As long as nothing is learned."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What `decide` may know besides the state and the event. All of it is a function of the log."""
@@ -191,6 +197,8 @@ class Context:
     """An agreement by version, where an event names a newer one than is in force here."""
     next_agreement_at: datetime | None = None
     """When the next agreement that is already published comes into force."""
+    model_at: Callable[[datetime], ModelInForce | None] = no_model
+    """The learned model in force at an instant."""
 
 
 @dataclass(frozen=True, slots=True)

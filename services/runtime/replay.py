@@ -24,6 +24,7 @@ from schemas.agreement import Agreement
 from schemas.base import Event
 from schemas.events.runtime import TimerDue
 from schemas.ids import EventId, ProcessorName
+from schemas.learning.course import ModelCourse, ModelInForce
 from schemas.lifecycle import Effect, Life
 from schemas.topics import LEADS, Topic
 from schemas.wire import Envelope, Record, UndecodableRecord, decode, encode, new_trace
@@ -63,6 +64,7 @@ class AgreementsInMemory:
     """Agreements with the instants from which on they are in force, in order. The first may be from the beginning."""
 
     published: tuple[tuple[datetime, Agreement], ...]
+    models: ModelCourse = field(default_factory=ModelCourse)
 
     @classmethod
     def only(cls, agreement: Agreement) -> AgreementsInMemory:
@@ -83,6 +85,10 @@ class AgreementsInMemory:
     def next_after(self, at: datetime) -> datetime | None:
         """When the next one comes into force."""
         return next((since for since, _ in self.published if since > at), None)
+
+    def model_at(self, at: datetime) -> ModelInForce | None:
+        """The learned model in force at an instant."""
+        return self.models.in_force(at)
 
 
 @dataclass

@@ -45,6 +45,8 @@ class Settings:
     group_size: int = 500
     dead_letter_share: float = 0.2
     """The share of dead letters among the last thousand records at which a processor stops."""
+    learning: bool = True
+    """Whether scoring learns from outcomes in the background."""
     equal_content_window: timedelta = timedelta(hours=1)
     """Within this time an equal submission without Idempotency-Key is the same submission."""
 
@@ -83,6 +85,7 @@ class Settings:
         take("group_size", _whole(1, 10_000))
         take("dead_letter_share", _share)
         take("equal_content_window", _seconds)
+        take("learning", _on_or_off)
         required = {
             "bootstrap_servers": "the brokers, such as localhost:9092",
             "secret": "the installation's secret, 64 hexadecimal digits",
@@ -160,6 +163,12 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return raw
 
     return parse
+
+
+def _on_or_off(raw: str) -> bool:
+    if raw not in ("on", "off"):
+        raise ValueError("it takes on or off")
+    return raw == "on"
 
 
 def _seconds(raw: str) -> timedelta:

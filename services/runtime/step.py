@@ -15,6 +15,7 @@ from schemas.base import Event
 from schemas.events.runtime import TimerDue
 from schemas.history.upcasters import UPCASTERS
 from schemas.ids import EventId
+from schemas.learning.course import ModelInForce
 from schemas.lifecycle import LIFE_EVENTS, UNBORN, Effect, Life, fold
 from schemas.repetitions import Seen
 from schemas.wire import CausePosition, Envelope, Record, child_trace, decode, encode
@@ -41,6 +42,7 @@ class Agreements(Protocol):
     def in_force(self, at: datetime) -> Agreement: ...
     def version(self, number: int) -> Agreement | None: ...
     def next_after(self, at: datetime) -> datetime | None: ...
+    def model_at(self, at: datetime) -> ModelInForce | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def step(
             effect=effect,
             agreement_at=agreements.version,
             next_agreement_at=agreements.next_after(now),
+            model_at=agreements.model_at,
         )
         decision = processor.decide(before.own, event, context)
         said = tuple(

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from schemas.agreement import Standing, VerdictKind
+from schemas.agreement import Judged, Standing, VerdictKind
 from schemas.agreement.knowledge import facts, learn, milliseconds
 from schemas.base import Event
 from schemas.events.intake import EngagementObserved, LeadSubmitted
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadDisqualified, LeadNurtured, LeadQualified, LeadScored
 from schemas.ids import LeadId
+from schemas.learning.judging import in_place_of_the_score, learned_of
+from schemas.learning.published import Learned
 from schemas.lifecycle import Effect, Life, State
 from services.runtime.protocol import Context, Decision
 from services.scoring.state import Known
@@ -72,14 +74,16 @@ def _judge(known: Known, event: Event, context: Context) -> Decision[Known]:
     agreement = context.agreement
     standing = agreement.standing(facts(known, context.life, context.now))
     ends = agreement.changes_at(standing)
-    verdict = standing.rule.verdict
+    learned = _learned(standing, context)
+    by_model = in_place_of_the_score(agreement, standing, learned)
+    verdict = standing.rule.verdict if by_model is None else by_model.verdict
     said: list[Event] = []
-    digest = agreement.digest(standing)
+    digest = _digest(standing, learned, context)
     if digest != known.scored:
-        said.append(_scored(standing, context))
+        said.append(_scored(standing, learned, context))
     answers = _owes_verdict(known, event, verdict, context.life)
     if answers:
-        said.append(_verdict(standing, context))
+        said.append(_verdict(standing, by_model, context))
     return Decision(
         replace(
             known,
@@ -90,6 +94,18 @@ def _judge(known: Known, event: Event, context: Context) -> Decision[Known]:
         ),
         tuple(said),
     )
+
+
+def _learned(standing: Standing, context: Context) -> Learned | None:
+    """What the model in force says, if the agreement asks for it at all: where the rules count, nothing is spent on it."""
+    if not context.agreement.terms.learning.model_counts:
+        return None
+    return learned_of(context.agreement, standing, context.model_at(context.now))
+
+
+def _digest(standing: Standing, learned: Learned | None, context: Context) -> str:
+    digest = context.agreement.digest(standing)
+    return digest if learned is None else f"{digest} {learned.model_version} {learned.log_odds} {learned.counts}"
 
 
 def _owes_verdict(known: Known, event: Event, verdict: VerdictKind, life: Life) -> bool:
@@ -106,7 +122,7 @@ def _owes_verdict(known: Known, event: Event, verdict: VerdictKind, life: Life) 
     return told != verdict
 
 
-def _scored(standing: Standing, context: Context) -> LeadScored:
+def _scored(standing: Standing, learned: Learned | None, context: Context) -> LeadScored:
     """Made without checking anew what our own rules have made: the types of all that stands in it are right."""
     score = context.agreement.score_of(standing)
     return LeadScored.model_construct(
@@ -119,11 +135,12 @@ def _scored(standing: Standing, context: Context) -> LeadScored:
         contributions=score.contributions,
         agreement=context.agreement.name,
         agreement_version=context.agreement.version,
+        learned=learned,
     )
 
 
-def _verdict(standing: Standing, context: Context) -> Event:
-    judged = context.agreement.judge(standing.facts)
+def _verdict(standing: Standing, by_model: Judged | None, context: Context) -> Event:
+    judged = context.agreement.judge(standing.facts) if by_model is None else by_model
     return _VERDICTS[judged.verdict].model_construct(
         lead_id=LeadId(context.key),
         judged_at=context.position,

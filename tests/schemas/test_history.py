@@ -250,6 +250,9 @@ def test_a_processor_works_an_old_record_as_if_it_were_new() -> None:
         def version(self, number: int) -> None:
             return None
 
+        def model_at(self, at: object) -> None:
+            return None
+
         def next_after(self, at: datetime) -> None:
             return None
 

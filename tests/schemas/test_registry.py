@@ -18,7 +18,7 @@ from schemas.events import desk, scoring, sla
 from schemas.events.alerting import AlertSent
 from schemas.events.desk import LeadAccepted, ProfileNote
 from schemas.events.runtime import TimerDue
-from schemas.events.scoring import LeadScored
+from schemas.events.scoring import LeadScored, ModelPublished
 from schemas.history.examples import example
 from schemas.lifecycle import LIFE_EVENTS
 from schemas.topics import (
@@ -131,6 +131,8 @@ def _heard(service: Service) -> set[type[Event]]:
         heard |= processor.listens | (LIFE_EVENTS if processor.follows_life else frozenset())
     if service.name == "alerting":
         heard |= importlib.import_module("services.alerting.sender").READS
+    if service.name == "scoring":  # the learner in its background, and the models by the runtime
+        heard |= importlib.import_module("services.scoring.lessons.gathering").READS | {ModelPublished}
     return heard
 
 
@@ -144,7 +146,7 @@ def test_a_processing_service_reads_exactly_what_the_registry_says(name: str) ->
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - set(_WITHOUT_DATABASE)))
 def test_a_projecting_service_reads_the_topics_that_the_registry_says(name: str) -> None:
     declared = {
-        t for entry in REGISTRY if name in entry.readers and entry.event not in COURSE_EVENTS for t in entry.topics
+        t for entry in REGISTRY if name in entry.readers and entry.event not in (*COURSE_EVENTS, ModelPublished) for t in entry.topics
     }
     heard = {topic for topics in _projected(name) for topic in topics}
 

@@ -56,6 +56,9 @@ class Always:
     def version(self, number: int) -> object:
         return self._agreement
 
+    def model_at(self, at: object) -> None:
+        return None
+
     def next_after(self, at: object) -> None:
         return None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from schemas.agreement import load
+from schemas.learning.course import ModelCourse
 from services.console.backtest.again import Again, SaidAgain
 from services.console.backtest.parallel import Did
 from services.console.backtest.shelf import AT_HAND
@@ -26,9 +27,9 @@ class Text:
     text: str
 
 
-def in_memory(texts: tuple[Text, ...]) -> AgreementsInMemory:
-    """The agreements of these texts."""
-    return AgreementsInMemory(tuple((t.since, load(t.text, t.version)) for t in texts))
+def in_memory(texts: tuple[Text, ...], models: ModelCourse) -> AgreementsInMemory:
+    """The agreements of these texts, and the models beside them."""
+    return AgreementsInMemory(tuple((t.since, load(t.text, t.version)) for t in texts), models)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Rehearse:
     since: datetime | None
     until: datetime
     listed: int
+    models: ModelCourse = field(default_factory=ModelCourse)
     at_hand: int = AT_HAND
 
 
@@ -49,7 +51,7 @@ def rehearse(job: Rehearse, did: Did) -> Tally:
     """Read the partition and count."""
     (scoring,) = find("scoring").processors
     rehearsal = Rehearsal(
-        scoring, in_memory(job.agreements), since=job.since, tally=Tally(listed=job.listed), at_hand=job.at_hand
+        scoring, in_memory(job.agreements, job.models), since=job.since, tally=Tally(listed=job.listed), at_hand=job.at_hand
     )
     for batch in job.source.batches(job.place):
         for record in batch:
@@ -72,6 +74,7 @@ class SayAgain:
     ends: dict[str, tuple[int, ...]]
     """Topic -> where each partition ends: what was caused by a later record is not looked at."""
     folder: Path
+    models: ModelCourse = field(default_factory=ModelCourse)
     at_hand: int = AT_HAND
 
 
@@ -80,7 +83,7 @@ def say_again(job: SayAgain, did: Did) -> Again:
     processors = [p for name in job.services for p in find(name).processors]
     with SaidAgain(
         processors,
-        in_memory(job.agreements),
+        in_memory(job.agreements, job.models),
         topic=job.place.topic,
         namespace=job.namespace,
         incarnation=job.incarnation,

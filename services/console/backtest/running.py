@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.agreement import Agreement, load
 from schemas.events.runtime import TimerDue
+from schemas.learning.course import ModelCourse
 from schemas.topics import ALERTS, LEADS, TEAMS, by_class
 from services.console.backtest.again import Again, compare
 from services.console.backtest.jobs import Rehearse, SayAgain, Text, rehearse, say_again
@@ -45,6 +46,7 @@ class Recording:
     incarnations: dict[str, str]
     namespace: str
     until: datetime
+    models: ModelCourse = field(default_factory=ModelCourse)
 
 
 def recording_of(settings: Settings) -> Recording:
@@ -65,12 +67,12 @@ async def _recording_of(settings: Settings) -> Recording:
         until = datetime.now(UTC)
         found = await places(settings, LEADS, TEAMS, ALERTS)
         made = await incarnations(settings, LEADS, TEAMS, ALERTS)
-        reader = AgreementReader(settings, Health())
+        reader = AgreementReader(settings, Health(), models=True)
         async with reader.running():
             await reader.fresh()
             texts = tuple(Text(p.effective_at, p.agreement.version, p.text) for p in reader.publications)
     log = KafkaLog(settings.bootstrap_servers, settings.namespace)
-    return Recording(log, tuple(found), texts, made, settings.namespace, until)
+    return Recording(log, tuple(found), texts, made, settings.namespace, until, reader.models)
 
 
 def cores() -> int:
@@ -97,7 +99,7 @@ def under(
     new = Text(since or THE_BEGINNING, newest + 1, proposed)
     past = tuple(t for t in recording.agreements if since is not None and t.since < since)
     jobs = [
-        Rehearse(recording.source, place, (*past, new), since, recording.until, listed)
+        Rehearse(recording.source, place, (*past, new), since, recording.until, listed, recording.models)
         for place in _largest_first(recording.places)
         if place.topic == LEADS.name
     ]
@@ -134,6 +136,7 @@ def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> d
                 recording.incarnations[place.topic],
                 ends,
                 folder,
+                recording.models,
             )
             for place in _largest_first(recording.places)
         ]

@@ -58,6 +58,25 @@ class Scored:
         return 1.0 / (1.0 + math.exp(-self.log_odds))
 
 
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The learner's answer as numbers: log-odds = always + the sum over attributes of rate and number by weight, and token."""
+
+    always: float
+    rate_weights: Floats
+    number_weights: Floats
+    means: Floats
+    deviations: Floats
+    """0 where a number says nothing."""
+    slots: NDArray[np.int64]
+    rates: Floats
+    """Per slot: the log-odds of its own rate of winning above the general one."""
+    tokens: Floats
+    """Per slot: what it adds by itself."""
+    weight: Floats
+    """Per slot: how many outcomes stand behind it, those of late counting most."""
+
+
 class Learner:
     """Learns on line. `score` changes nothing; `learn` is told the features that `score` gave and what came of them.
 
@@ -98,7 +117,7 @@ class Learner:
         table = self.first.table[slots]
         by_expert = np.concatenate((self.first.log_odds(dense, table), self.second.weights @ dense))
         firsts = self.first.count
-        weighted = (trust[:firsts] @ self.first.weights + trust[firsts:] @ self.second.weights) * dense
+        weighted = self._weights(trust) * dense
         fixed, width = 1 + len(HORIZONS), len(self.attributes)
         contributions = np.empty(2 + width)
         contributions[0] = weighted[0] + self.drift
@@ -108,6 +127,26 @@ class Learner:
         log_odds = float(contributions.sum())
         features = Features(dense, slots, numbers, by_expert, log_odds - self.drift)
         return Scored(log_odds, contributions, features, self._recent_rate())
+
+    def frozen(self) -> Frozen:
+        """What it would answer by from now on, were nothing learned any more."""
+        trust, fixed, width = self._trust(), 1 + len(HORIZONS), len(self.attributes)
+        weights = self._weights(trust)
+        recent = self._dense(np.zeros(width, dtype=np.int64), np.full(width, math.nan))[:fixed]
+        touched = np.flatnonzero(self.token_rates[:, 1])
+        count, mean, squares = self.moments
+        deviation = np.sqrt(squares / np.maximum(count, 1.0))
+        return Frozen(
+            always=float(weights[:fixed] @ recent) + self.drift,
+            rate_weights=weights[fixed : fixed + width],
+            number_weights=weights[fixed + width :],
+            means=mean.copy(),
+            deviations=np.where(deviation > 1e-9, deviation, 0.0),
+            slots=touched,
+            rates=self._rates_of(touched),
+            tokens=self.first.table[touched] @ trust[: self.first.count],
+            weight=self.token_rates[touched, 1] * np.exp((self.token_rates[touched, 2] - self.known) / MEMORY),
+        )
 
     def explain(self, scored: Scored) -> dict[str, float]:
         """The parts of an answer by name; their sum is the log-odds exactly."""
@@ -147,26 +186,35 @@ class Learner:
                 reader.remember(number)
 
     def _dense(self, slots: NDArray[np.int64], numbers: Floats) -> Floats:
-        base = (self.won + 1.0) / (self.known + 2.0)
-        recent = (self.recent[0] + 5.0 * base) / (self.recent[1] + 5.0)
-        general = float(recent[-1])
-        rates = self.token_rates[slots]
-        fading = np.exp((rates[:, 2] - self.known) / MEMORY)
-        lately = (rates[:, 0] * fading + PRIOR * general) / (rates[:, 1] * fading + PRIOR)
+        base, recent = self._base(), self._recent()
         count, mean, squares = self.moments
         deviation = np.sqrt(squares / np.maximum(count, 1.0))
         with np.errstate(invalid="ignore", divide="ignore"):
             standard = np.where((deviation > 1e-9) & (numbers == numbers), (numbers - mean) / deviation, 0.0)
-        rates_seen = np.concatenate((recent, lately)).clip(1e-4, 1 - 1e-4)
-        logits = np.log(rates_seen / (1.0 - rates_seen))
-        many = len(HORIZONS)
-        logits[many:] -= logits[many - 1]
-        logits[:many] -= math.log(base / (1.0 - base))
-        return np.concatenate((_ONE, logits, standard.clip(-4.0, 4.0)))
+        return np.concatenate(
+            (_ONE, _logits(recent) - math.log(base / (1.0 - base)), self._rates_of(slots), standard.clip(-4.0, 4.0))
+        )
+
+    def _rates_of(self, slots: NDArray[np.int64]) -> Floats:
+        """The log-odds of the rates at which leads with these tokens won lately, above the general rate."""
+        general = self._recent()[-1:]
+        rates = self.token_rates[slots]
+        fading = np.exp((rates[:, 2] - self.known) / MEMORY)
+        lately = (rates[:, 0] * fading + PRIOR * general) / (rates[:, 1] * fading + PRIOR)
+        return _logits(lately) - _logits(general)
+
+    def _weights(self, trust: Floats) -> Floats:
+        firsts = self.first.count
+        return np.asarray(trust[:firsts] @ self.first.weights + trust[firsts:] @ self.second.weights)
+
+    def _base(self) -> float:
+        return (self.won + 1.0) / (self.known + 2.0)
+
+    def _recent(self) -> Floats:
+        return np.asarray((self.recent[0] + 5.0 * self._base()) / (self.recent[1] + 5.0))
 
     def _recent_rate(self) -> float:
-        base = (self.won + 1.0) / (self.known + 2.0)
-        return float((self.recent[0, _USUAL] + 5.0 * base) / (self.recent[1, _USUAL] + 5.0))
+        return float(self._recent()[_USUAL])
 
     def _trust(self) -> Floats:
         trust = np.exp(TRUST * (self.losses.min() - self.losses))
@@ -176,6 +224,11 @@ class Learner:
 _FADING = np.exp(-1.0 / np.array(HORIZONS))
 _ONE = np.ones(1)
 _USUAL = HORIZONS.index(500.0)
+
+
+def _logits(rates: Floats) -> Floats:
+    within = rates.clip(1e-4, 1 - 1e-4)
+    return np.asarray(np.log(within / (1.0 - within)))
 
 
 def _sigmoid(log_odds: float) -> float:

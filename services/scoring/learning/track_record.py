@@ -39,6 +39,8 @@ class Verdict:
     learned: bool
     better_than_champion: bool
     because: str
+    lead: float = 0.0
+    """By so much of ROC-AUC it ranks better than the rules, where that has been shown."""
 
 
 class TrackRecord:
@@ -69,11 +71,11 @@ def figures(answers: Sequence[Judged]) -> Metrics:
     return measure(np.array([float(a.won) for a in answers]), np.array([a.chance for a in answers]))
 
 
-def judge(answers: Sequence[Judged]) -> Verdict:
+def judge(answers: Sequence[Judged], enough: int = ENOUGH) -> Verdict:
     """Whether the answers show that something was learned, and that it ranks better than the rules do, beyond chance."""
     won = np.array([float(a.won) for a in answers])
     wins = int(won.sum())
-    if len(won) < ENOUGH or min(wins, len(won) - wins) < ENOUGH_OF_EACH:
+    if len(won) < enough or min(wins, len(won) - wins) < ENOUGH_OF_EACH:
         return Verdict(
             False,
             False,
@@ -107,5 +109,8 @@ def _against_champion(answers: Sequence[Judged], shown: str) -> Verdict:
             True, False, f"learned: {shown}; not shown to rank better than the rules ({sure:.1f} standard errors)"
         )
     return Verdict(
-        True, True, f"learned: {shown}; ranks better than the rules by {lead:.3f} of AUC ({sure:.1f} standard errors)"
+        True,
+        True,
+        f"learned: {shown}; ranks better than the rules by {lead:.3f} of AUC ({sure:.1f} standard errors)",
+        lead,
     )

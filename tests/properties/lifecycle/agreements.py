@@ -73,5 +73,8 @@ class OneLogsAgreements:
     def version(self, number: int) -> Agreement | None:
         return agreement(number, self.flavour) if number in (1, 2) else None
 
+    def model_at(self, at: object) -> None:
+        return None
+
     def next_after(self, at: datetime) -> datetime | None:
         return None

@@ -41,6 +41,9 @@ class OneAgreement:
     def version(self, number: int) -> Agreement | None:
         return self.it if number == self.it.version else None
 
+    def model_at(self, at: object) -> None:
+        return None
+
     def next_after(self, at: datetime) -> datetime | None:
         return None
 
