@@ -87,6 +87,11 @@ def _reasons(content: Content) -> Iterator[str]:
     """What else was looked at, and why it was not taken."""
     for part in content.get("contributions") or ():
         yield f"{_points(part['points'])} for {part['part']}: {part['because']}"
+    learned = content.get("learned")
+    if learned:
+        yield f"model {learned['model_version']} {'counts' if learned['counts'] else 'does not count'}: {learned['because']}"
+        for part in learned["contributions"]:
+            yield f"{_points(part['log_odds'])} of log-odds: {part['because']}"
     for rule in content.get("passed_over") or ():
         yield f"not by the rule {rule['rule']}: {rule['because']}"
     for candidate in content.get("candidates") or ():

@@ -1,4 +1,4 @@
-"""`leadloop learn`: what the learner would have been worth on a recorded history."""
+"""`leadloop learn`: what the learner has learned in the running loop, and what it would have been worth on a recorded history."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from services.console.options import AsJson
+from services.console.options import AsJson, Data, doors_of
 from services.console.terminal import Refused, err, out, say_json
 
 if TYPE_CHECKING:
     from services.scoring.learning.evaluation import Evaluation, Plan
 
-app = typer.Typer(no_args_is_help=True, help="The score that learns: what it would have been worth.")
+_SHOWN = 20
+
+app = typer.Typer(no_args_is_help=True, help="The score that learns: what it has learned, and would have been worth.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `evaluate` a subcommand while it is the only one."""
+@app.command("status")
+def status(data: Data = None, as_json: AsJson = False) -> None:
+    """Say what was learned from outcomes so far, how good it is over time, and whether it counts."""
+    answer = doors_of(data).get("feedback", "/v1/reports/learning")
+    if as_json:
+        say_json(answer)
+        return
+    out().print(f"{answer['outcomes']:,} outcomes with {answer['wins']:,} wins: {answer['because']}", style="bold", markup=False)
+    decides = "the model decides where the definition goes by points" if answer["model_decides"] else "the rules decide"
+    out().print(f"{decides} (the agreement says: counts: {answer['counts']})", markup=False)
+    for leak in answer["leaks"]:
+        out().print(f"not used: {leak['because']}", style="yellow", markup=False)
+    if answer["series"]:
+        out().print(_over_time(answer["series"][-_SHOWN:]))
+    if answer["strongest"]:
+        out().print("strongest: " + ", ".join(f"{s['attribute']} {s['log_odds']}" for s in answer["strongest"][:8]), markup=False)
+
+
+def _over_time(series: list[dict[str, Any]]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    columns = {
+        "roc_auc": "ROC-AUC", "rules_roc_auc": "of the rules", "pr_auc": "PR-AUC", "brier": "Brier", "ece": "calibration",
+        "lift_10": "lift 10 %", "lift_20": "lift 20 %",
+    }  # fmt: skip
+    for column in ("published", "model", "outcomes", *columns.values(), ""):
+        table.add_column(column, justify="left" if column in ("published", "") else "right")
+    for point in series:
+        figures = ["–" if point.get(name) is None else f"{point[name]:.3f}" for name in columns]
+        said = "better than the rules" if point["better_than_rules"] else "learned" if point["learned"] else "nothing learned"
+        table.add_row(point["at"][:19], str(point["model_version"]), f"{point['outcomes']:,}", *figures, said)
+    return table
 
 
 @app.command("evaluate")

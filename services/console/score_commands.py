@@ -73,6 +73,7 @@ def told(document: dict[str, Any]) -> list[str]:
     if "agreement" in document:
         lines.append(f"by the agreement {document['agreement']}, version {document['agreement_version']}")
     lines += [f"{c['points']:>12}  {c['part']}: {c['because']}" for c in document["contributions"]]
+    lines += _learned(document.get("learned"))
     since = document.get("since_last")
     if since and since["changes"]:
         lines.append(f"since {since['at']} it has changed by {since['points']} points")
@@ -83,3 +84,14 @@ def told(document: dict[str, Any]) -> list[str]:
     if document["changes_at"]:
         lines.append(f"without any event it changes at {document['changes_at']}")
     return lines
+
+
+def _learned(learned: dict[str, Any] | None) -> list[str]:
+    """What the model says of it, if there is one."""
+    if not learned:
+        return []
+    return [
+        f"the model's probability of winning is {learned['probability']} (model {learned['model_version']}, log-odds "
+        f"{learned['log_odds']}): {learned['because']}",
+        *(f"{part['log_odds']:>12}  of log-odds: {part['because']}" for part in learned["contributions"]),
+    ]

@@ -12,6 +12,7 @@ from services.feedback.audience_doors import Agreements, audience_doors
 from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.doors import doors
+from services.feedback.learning import learning_doors
 from services.feedback.ledger import Ledger
 from services.feedback.scores import score_doors
 from services.runtime.http import create_app
@@ -37,6 +38,7 @@ def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     app = create_app("leadloop feedback", settings, running.health, description=_DESCRIPTION)
     add_doors(app, settings, ledger_of(settings, running), running.agreements)
     app.include_router(score_doors(ledger_of(settings, running), running.agreements))
+    app.include_router(learning_doors(running.agreements))
     add_board(app, settings, ledger_of(settings, running), running.agreements)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
@@ -16,6 +17,8 @@ from schemas.agreement.knowledge import Knowledge, facts, learn
 from schemas.agreement.qualifying import explain
 from schemas.events.scoring import LeadScored
 from schemas.ids import EventId
+from schemas.learning.course import ModelInForce
+from schemas.learning.judging import in_place_of_the_score, learned_of
 from schemas.lifecycle import UNBORN, Effect, State, fold
 from schemas.vocabulary import as_number
 from schemas.wire import UndecodableRecord, decode
@@ -32,6 +35,7 @@ class Agreements(Protocol):
     """The agreements as far as they are published."""
 
     def in_force(self, at: datetime) -> Agreement: ...
+    def model_at(self, at: datetime) -> ModelInForce | None: ...
 
 
 def score_doors(runner: ProjectionRunner, agreements: Agreements) -> APIRouter:
@@ -57,6 +61,8 @@ def _in_numbers(name: str, value: Any) -> Any:
     """The value with its points as JSON numbers, as in every other answer."""
     if isinstance(value, list):
         return [_in_numbers(name, part) for part in value]
+    if isinstance(value, dict) and "times" in value:  # a way to qualify: there `engagement` is the kind, not its points
+        return value
     if isinstance(value, dict):
         return {key: _in_numbers(key, part) for key, part in value.items()}
     return as_number(Decimal(value)) if name in _IN_POINTS and isinstance(value, str) else value
@@ -85,7 +91,7 @@ def score_at(connection: sa.Connection, agreements: Agreements, lead_id: str, at
         raise Problem(
             404, "Not submitted then", f"The lead had not been submitted by {at.isoformat()}; ask for a later instant."
         )
-    explained = explain(agreement, known, at).document()
+    explained = {**explain(agreement, known, at).document(), **_learned(agreement, known, agreements.model_at(at), at)}
     last = next((orjson.loads(row.body) | {"at_ms": row.at_ms} for row in reversed(rows) if row.type == _SCORED), None)
     return {
         "lead_id": lead_id,
@@ -94,6 +100,27 @@ def score_at(connection: sa.Connection, agreements: Agreements, lead_id: str, at
         "agreement_version": agreement.version,
         "since_last": None if last is None else _since(last, explained),
     }
+
+
+def _learned(agreement: Agreement, known: Facts, model: ModelInForce | None, at: datetime) -> dict[str, Any]:
+    """What the model in force then says, also where it only watches; and the verdict, where it goes by the model."""
+    standing = agreement.standing(replace(known, now=at))
+    learned = learned_of(agreement, standing, model)
+    if learned is None:
+        return {"learned": None}
+    judged = in_place_of_the_score(agreement, standing, learned)
+    verdict = {} if judged is None else {"verdict": judged.verdict.value, "rule": judged.rule, "because": judged.because}
+    return {**verdict, "learned": _as_number(learned.model_dump())}
+
+
+def _as_number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return as_number(value)
+    if isinstance(value, dict):
+        return {name: _as_number(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_number(part) for part in value]
+    return value
 
 
 def _known(rows: Any, agreements: Agreements, at: datetime) -> Facts | None:

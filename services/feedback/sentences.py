@@ -105,7 +105,10 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     intake.LeadsMerged: lambda e: f"was merged into {e.survivor}",
     intake.LeadsUnmerged: lambda e: f"was separated again from {e.survivor}",
     intake.LeadErased: lambda e: "was erased",
-    scoring.LeadScored: lambda e: f"scored {_points(e.score)}, grade {e.grade}",
+    scoring.LeadScored: lambda e: (
+        f"scored {_points(e.score)}, grade {e.grade}"
+        + (f", learned probability of winning {e.learned.probability * 100:.1f} %" if e.learned else "")
+    ),
     scoring.LeadQualified: lambda e: f"qualified by the rule {e.rule}: {e.because}",
     scoring.LeadNurtured: lambda e: f"nurtured by the rule {e.rule}: {e.because}",
     scoring.LeadDisqualified: lambda e: f"disqualified by the rule {e.rule}: {e.because}",
