@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from schemas.base import Event
 from schemas.events.alerting import AlertRequested
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
@@ -18,7 +19,7 @@ LEAD = Processor(
     log=LEADS,
     state=by_lead.Told,
     decide=by_lead.decide,
-    listens=frozenset({ClockWarned, ClockBreached, LeadQueued}),
+    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued)),
     follows_life=True,
     gather=timedelta(milliseconds=200),
 )
