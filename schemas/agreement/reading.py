@@ -79,8 +79,11 @@ def read(text: str) -> Document:
     except MarkedYAMLError as error:
         document.findings.append(_syntax(text, error))
         return document
-    except (YAMLError, RecursionError, ValueError) as error:
-        document.findings.append(_broken(1, str(error).splitlines()[0] if str(error) else "it is nested too deeply"))
+    except RecursionError:
+        document.findings.append(_broken(1, "it is nested too deeply"))
+        return document
+    except (YAMLError, ValueError) as error:
+        document.findings.append(_broken(1, (str(error).splitlines() or ["it cannot be read"])[0]))
         return document
     if node is None:
         document.findings.append(
@@ -137,21 +140,16 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.nodes = 0
+        self.gave_up = False
+        """Whether it was said that the file is too large: once is enough."""
 
     def value(self, node: Node, path: Path, depth: int) -> Any:
         self.nodes += 1
         if self.nodes > NODES_AT_MOST or depth > DEPTH_AT_MOST:
-            if self.nodes != NODES_AT_MOST + 2:
-                self.nodes = NODES_AT_MOST + 1
-                self._find(
-                    node,
-                    path,
-                    "too_large",
-                    "the file is nested too deeply or refers to itself.",
-                    "Write out what is repeated.",
-                    "",
-                )
-            self.nodes = NODES_AT_MOST + 2
+            if not self.gave_up:
+                message = "the file is nested too deeply or refers to itself."
+                self._find(node, path, "too_large", message, "Write out what is repeated.", "")
+            self.gave_up = True
             return None
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, MappingNode):

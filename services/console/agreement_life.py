@@ -13,9 +13,10 @@ from schemas.agreement import Agreement, load
 from schemas.agreement.difference import Difference, difference
 from schemas.agreement.life import NOTICE, THE_BEGINNING, Course, Line, NoAgreement, Proposed
 from schemas.events.console import DEPARTMENTS, AgreementProposed, AgreementPublished
-from schemas.ids import digest
+from schemas.ids import ApproverId, digest
 from services.console import approver_keys, first_agreement
 from services.console.approver_keys import department_of, key_in
+from services.console.first_agreement import Chosen
 from services.console.options import AsJson, Data, settings_by
 from services.console.saying import By, person, speak
 from services.console.terminal import Refused, out, say_json
@@ -53,13 +54,7 @@ def propose(
         raise Refused(
             f"{file} is proposed already, as version {same.version}: leadloop agreement approve {same.version}"
         )
-    event = AgreementProposed(
-        name=chosen.agreement.name,
-        agreement_version=course.next_version(),
-        content=digest(chosen.text.encode()),
-        text=chosen.text,
-        proposed_by=person(by),
-    )
+    event = proposal_of(chosen, course, person(by))
     speak(settings, course, event)
     changes = difference(now.agreement, chosen.agreement)
     if as_json:
@@ -108,15 +103,7 @@ def publish(
     at = _instant(effective_at)
     course = _course(data)
     proposed = _proposal(course, version)
-    event = AgreementPublished(
-        name=proposed.name,
-        agreement_version=proposed.version,
-        content=proposed.content,
-        text=proposed.text,
-        effective_at=at,
-        published_by=person(by),
-    )
-    speak(settings, course, event)
+    speak(settings, course, publication_of(proposed, at, person(by)))
     if as_json:
         say_json({"version": proposed.version, "content": proposed.content, "effective_at": _iso(at)})
     else:
@@ -166,6 +153,29 @@ def diff(
 
 
 # ------------------------------------------------------------------ what they share
+
+
+def proposal_of(chosen: Chosen, course: Course, by: ApproverId) -> AgreementProposed:
+    """A text put before both departments, as the next version."""
+    return AgreementProposed(
+        name=chosen.agreement.name,
+        agreement_version=course.next_version(),
+        content=digest(chosen.text.encode()),
+        text=chosen.text,
+        proposed_by=by,
+    )
+
+
+def publication_of(proposed: Proposed, at: datetime, by: ApproverId) -> AgreementPublished:
+    """A proposal put in force from `at` on."""
+    return AgreementPublished(
+        name=proposed.name,
+        agreement_version=proposed.version,
+        content=proposed.content,
+        text=proposed.text,
+        effective_at=at,
+        published_by=by,
+    )
 
 
 def _course(data: Path | None) -> Course:

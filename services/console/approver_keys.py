@@ -90,7 +90,7 @@ def new(
     )
     if (why := course.why_void(event, now)) is not None:
         raise Refused(f"{why}: see --former-key and --because")
-    _write(target, key_file_of(key, _passphrase() if passphrase else None))
+    write_key_file(target, key_file_of(key, _passphrase() if passphrase else None))
     try:
         speak(settings, course, event)
     except Refused:
@@ -148,7 +148,8 @@ def _passphrase() -> str:
     return str(given)
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_key_file(file: Path, content: bytes) -> None:
+    """Write a private key where only its owner may read it. Raises Refused, also when the file is there already."""
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as there:
             there.write(content)

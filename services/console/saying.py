@@ -39,5 +39,7 @@ def speak(settings: Settings, course: Course, event: Event) -> Course:
         raise Refused(f"it could not be written ({away}); see: leadloop status, then say it again") from away
     after = asyncio.run(first_agreement.read(settings)).course
     if len(after.void) > len(course.void) and after.void[-1].said == type(event).__name__:
-        raise Refused(f"somebody was faster, and what was written is void: {after.void[-1].because}")
+        raise Refused(
+            f"it is written, but void where it stands in the log: {after.void[-1].because}; look, and say it again"
+        )
     return after

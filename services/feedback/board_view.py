@@ -192,7 +192,7 @@ def facts(lead: Mapping[str, Any]) -> str:
         "Stage": escape(lead["lifecycle_stage"].upper()),
         "Owner": escape(lead["owner"] or "–"),
         "Grade": escape(lead["grade"] or "–"),
-        "Score": "–" if lead["score"] is None else str(lead["score"]),
+        "Score": "–" if lead["score"] is None else f"{lead['score']:.1f}".removesuffix(".0"),
         "Cycle": str(lead["cycle"]),
         "Campaign": escape(lead["campaign"] or "–"),
         "Submissions": str(lead["submissions"]),

@@ -49,7 +49,7 @@ def score_doors(runner: ProjectionRunner, agreements: Agreements) -> APIRouter:
     ) -> dict[str, Any]:
         asked = (at or datetime.now(UTC)).astimezone(UTC)
         found = await runner.read(lambda connection: score_at(connection, agreements, lead_id, asked))
-        return {key: _in_numbers(key, value) for key, value in found.items()}
+        return in_numbers(found)
 
     return router
 
@@ -57,8 +57,16 @@ def score_doors(runner: ProjectionRunner, agreements: Agreements) -> APIRouter:
 _IN_POINTS = frozenset({"score", "fit", "engagement", "points"})
 
 
+def in_numbers(found: dict[str, Any]) -> dict[str, Any]:
+    """What `score_at` found with its points as JSON numbers, as in every other answer.
+
+    The changes of `to_qualify` are left alone: there `engagement` names a kind of engagement, not points.
+    """
+    ways = [way | {"score": as_number(Decimal(way["score"]))} for way in found["to_qualify"]]
+    return {name: ways if name == "to_qualify" else _in_numbers(name, value) for name, value in found.items()}
+
+
 def _in_numbers(name: str, value: Any) -> Any:
-    """The value with its points as JSON numbers, as in every other answer."""
     if isinstance(value, list):
         return [_in_numbers(name, part) for part in value]
     if isinstance(value, dict) and "times" in value:  # a way to qualify: there `engagement` is the kind, not its points
@@ -109,7 +117,9 @@ def _learned(agreement: Agreement, known: Facts, model: ModelInForce | None, at:
     if learned is None:
         return {"learned": None}
     judged = in_place_of_the_score(agreement, standing, learned)
-    verdict = {} if judged is None else {"verdict": judged.verdict.value, "rule": judged.rule, "because": judged.because}
+    verdict = (
+        {} if judged is None else {"verdict": judged.verdict.value, "rule": judged.rule, "because": judged.because}
+    )
     return {**verdict, "learned": _as_number(learned.model_dump())}
 
 

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from services.console.demo.change import Change
 from services.console.demo.day import Day
 from services.console.demo.letterbox import Letterbox
 
@@ -27,10 +28,11 @@ STATUSES = {
     "suppressed": "bright_black",
 }
 _STORY_LINES = 12
+_AGREEMENT_LINES = 5
 _BAR_CELLS = 30
 
 
-def board(day: Day, letterbox: Letterbox) -> RenderableType:
+def board(day: Day, change: Change, letterbox: Letterbox) -> RenderableType:
     """The whole picture as it is now."""
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=2)
@@ -38,7 +40,7 @@ def board(day: Day, letterbox: Letterbox) -> RenderableType:
     grid.add_row(
         Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it")
     )
-    return Group(_headline(day, letterbox), grid)
+    return Group(_headline(day, letterbox), grid, Panel(_agreement(change), title=f"the agreement: {change.stand()}"))
 
 
 def line(day: Day, letterbox: Letterbox) -> str:
@@ -78,6 +80,12 @@ def _statuses(day: Day) -> RenderableType:
         for reason, number in day.seen.reasons.most_common(4):
             table.add_row(Text(reason.replace("_", " "), style="dim"), Text(str(number), justify="right"), "")
     return table
+
+
+def _agreement(change: Change) -> Text:
+    lines = change.told[-_AGREEMENT_LINES:]
+    lines += [""] * (_AGREEMENT_LINES - len(lines))
+    return Text("\n".join(lines), no_wrap=True, overflow="ellipsis", style="green" if change.in_force else "")
 
 
 def _story(day: Day) -> Text:

@@ -1,7 +1,7 @@
 """Who writes to the demo company, what they do, and how it would end: a world of the simulator leadforge.
 
 leadforge simulates companies, contacts, visits, touches, opportunities and outcomes. What it does not know
-is added here from the same seed: names of people, and campaigns.
+is added here from the same seed: names of people, campaigns, and who is a customer already.
 """
 
 from __future__ import annotations
@@ -37,10 +37,15 @@ _SENIORITY = {
     "c_suite": "c_level",
 }
 _CAMPAIGNS = {
-    "inbound_marketing": ("Autumn launch", "search", "cpc"),
-    "sdr_outbound": ("Procurement leaders", "mail", "outbound"),
-    "partner_referral": ("Partner days", "partner", "referral"),
+    "inbound_marketing": ("autumn-launch", "search", "cpc"),
+    "sdr_outbound": ("procurement-leaders", "mail", "outbound"),
+    "partner_referral": ("partner-day", "partner", "referral"),
 }
+_INDUSTRIES = {"healthcare_non_clinical": "health", "professional_services": "other"}
+"""The simulator's words for what the agreement has others for."""
+_CUSTOMERS_SHARE = 0.06
+_CLAIMED_FROM = 1000
+"""Employees: larger ones in America are claimed, not dealt out (routing, in the agreement)."""
 _MOST_ENGAGEMENTS = 3
 
 
@@ -79,15 +84,18 @@ class Prospect:
     """What a deal would be worth, in US dollars."""
     by_form: bool
     """He fills in a form; else a marketing tool calls the API."""
+    is_customer: bool
+    """He has bought before, and says so."""
     ignored: bool
     """The first rep who gets him does nothing."""
     at: float
     """When in the day he writes: 0 is its beginning, 1 its end."""
 
     @property
-    def raises_hand(self) -> bool:
-        """Whether the agreement qualifies him at once, by what he asks for."""
-        return self.topic in ("demo", "contact")
+    def goes_straight_to_a_rep(self) -> bool:
+        """Whether the agreement qualifies him at once, by what he asks for, and nobody has to claim him first."""
+        claimed = self.country == "US" and self.employees >= _CLAIMED_FROM and not self.is_customer
+        return self.topic in ("demo", "contact") and not claimed
 
 
 def cast(number: int) -> list[Prospect]:
@@ -156,7 +164,7 @@ def _prospect(
         country=_COUNTRIES.get(account.region, "US"),
         topic=_topic(lead, sessions, touches, dice),
         employees=int(account.employee_band.rstrip("+").partition("-")[0]),
-        industry=account.industry.replace("_", " "),
+        industry=_INDUSTRIES.get(account.industry, account.industry),
         seniority=_SENIORITY.get(contact.seniority, "other"),
         campaign=campaign,
         channel=channel,
@@ -167,6 +175,7 @@ def _prospect(
         reason=_reason(fate, lead, dice),
         amount=worth or 20_000,
         by_form=lead.lead_source == "inbound_marketing",
+        is_customer=dice.random() < _CUSTOMERS_SHARE,
         ignored=dice.random() < 0.06,
         at=at,
     )
@@ -184,7 +193,7 @@ def _fate(lead: Any, dice: random.Random) -> Fate:
 def _reason(fate: Fate, lead: Any, dice: random.Random) -> str:
     if fate is Fate.LOSE:
         return dice.choice(("competitor", "lost_interest", "no_budget"))
-    return dice.choices(("no_budget", "no_timeline", "not_mine", "bad_data"), (5, 3, 2, 1))[0]
+    return dice.choices(("no_budget", "no_timeline", "no_answer", "not_mine", "bad_data"), (5, 3, 2, 2, 1))[0]
 
 
 def _topic(lead: Any, sessions: list[Any], touches: set[str], dice: random.Random) -> str:

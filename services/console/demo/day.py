@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from schemas.ids import LeadId
 from services.console.demo.cast import Fate, Prospect
+from services.console.demo.seen import BACK_TODAY, Seen
 from services.console.demo.stopwatch import Stopwatch
 from services.console.demo.streams import follow
 from services.console.doors import Doors, problem_of
@@ -25,58 +24,41 @@ _LONGEST_EVENING_SECONDS = 40.0
 _QUIET_SECONDS = 3.0
 _INBOX_EVERY_SECONDS = 3.0
 _MOST_REQUESTS = 24
-_UNFINISHED = ("new", "waiting", "assigned", "recycled")
-_STORY_LINES = 200
-_RECYCLED = ("no_budget", "no_timeline")
-"""The reasons for which deploy/agreements/demo.yaml lets a lead come back."""
-
-
-@dataclass
-class Seen:
-    """What marketing's stream has told so far, and what the reps did: all that the board shows."""
-
-    status: dict[str, str] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-    moves: Counter[str] = field(default_factory=Counter)
-    story: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_STORY_LINES))
-    submissions: int = 0
-    engagements: int = 0
-    actions: int = 0
-    refused: list[str] = field(default_factory=list)
-    """What a door said no to that it should not have."""
-    late: int = 0
-    """Actions that came after the assignment had ended: 409."""
-    ignored: set[str] = field(default_factory=set)
-    came_back: set[str] = field(default_factory=set)
-    won_after_return: set[str] = field(default_factory=set)
-    last_change: float = field(default_factory=time.monotonic)
-
-    def by_status(self) -> Counter[str]:
-        """Leads by status now."""
-        return Counter(self.status.values())
+_RECYCLED = (*BACK_TODAY, "competitor")
+"""The reasons for which deploy/agreements/demo.yaml lets a lead come back at all."""
 
 
 class Day:
     """One working day at an installation."""
 
     def __init__(
-        self, doors: Doors, lead_of: Callable[[str], LeadId], cast: Sequence[Prospect], reps: Sequence[str], pace: float
+        self,
+        doors: Doors,
+        lead_of: Callable[[str], LeadId],
+        cast: Sequence[Prospect],
+        reps: Mapping[str, bool],
+        pace: float,
     ) -> None:
-        """`lead_of` tells the lead of an e-mail address, which a browser form does not answer."""
+        """`lead_of` tells the lead of an address, which a browser form does not answer; `reps`: who claims leads."""
         self._doors, self._lead_of, self._cast, self._reps, self._pace = doors, lead_of, cast, reps, pace
         self.seen = Seen()
         self.to_inbox, self.to_marketing = Stopwatch(), Stopwatch()
         self.began = time.monotonic()
         self._prospects: dict[str, Prospect] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._claiming: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._turned_away: set[str] = set()
+        self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(_MOST_REQUESTS)
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=60)
         self._client = httpx.AsyncClient(headers=doors.headers, timeout=30, limits=limits)
         self._browser = httpx.AsyncClient(timeout=30, limits=limits)
 
-    async def play(self) -> None:
-        """From the first submission until every lead has come to rest, or the evening is over."""
+    async def play(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        """From the first submission until every lead has come to rest, or the evening is over.
+
+        `meanwhile` begins with the day, and the evening does not end before it.
+        """
         listeners = [asyncio.Event() for _ in range(len(self._reps) + 1)]
         followers = [asyncio.create_task(self._marketing(listeners[0]), name="marketing")]
         followers += [
@@ -87,10 +69,10 @@ class Day:
             async with asyncio.timeout(20):
                 await asyncio.gather(*(heard.wait() for heard in listeners))
             self.began = time.monotonic()
-            await asyncio.gather(*(self._prospect(prospect) for prospect in self._cast))
+            await asyncio.gather(meanwhile(), *(self._prospect(prospect) for prospect in self._cast))
             await self._evening()
         finally:
-            tasks = [*followers, *self._working.values()]
+            tasks = [*followers, *self._working.values(), *self._claiming.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -100,12 +82,26 @@ class Day:
     async def _evening(self) -> None:
         until = time.monotonic() + _LONGEST_EVENING_SECONDS / min(self._pace, 1.0)
         while time.monotonic() < until:
-            statuses = self.seen.by_status()
             busy = any(not task.done() for task in self._working.values())
             quiet = time.monotonic() - self.seen.last_change > _QUIET_SECONDS
-            if quiet and not busy and not any(statuses[status] for status in _UNFINISHED):
+            if quiet and not busy and not self.seen.unfinished():
                 return
             await asyncio.sleep(0.2)
+
+    async def pause(self, seconds: float) -> None:
+        """So long on the day's own clock."""
+        await asyncio.sleep(seconds / self._pace)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for marketing's stream to tell what makes this hold."""
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def company_of(self, lead: str) -> str:
+        """Where a lead works."""
+        prospect = self._prospects.get(lead)
+        return prospect.company if prospect is not None else f"lead {lead[:8]}"
 
     # -- prospects and marketing's tools -----------------------------------------------------------------------------
 
@@ -114,14 +110,15 @@ class Day:
         lead = str(self._lead_of(prospect.email))
         first = lead not in self._prospects
         self._prospects.setdefault(lead, prospect)
-        if first and prospect.raises_hand:
+        timed = first and prospect.goes_straight_to_a_rep
+        if timed:
             self.to_inbox.expect(lead)
         async with self._slots:
             answer = await (self._fill_in_form(prospect) if prospect.by_form else self._call_api(prospect))
         if answer is None:
             return
         self.seen.submissions += 1
-        if first and prospect.raises_hand:
+        if timed:
             self.to_inbox.said(lead)
         await self._engage(prospect, lead)
 
@@ -134,6 +131,7 @@ class Day:
             "employees": str(prospect.employees),
             "industry": prospect.industry,
             "seniority": prospect.seniority,
+            "existing_customer": "yes" if prospect.is_customer else "no",
             "utm_source": prospect.channel,
             "utm_medium": prospect.medium,
             "utm_campaign": prospect.campaign,
@@ -152,6 +150,7 @@ class Day:
                 "employees": prospect.employees,
                 "industry": prospect.industry,
                 "seniority": prospect.seniority,
+                "existing_customer": prospect.is_customer,
             },
             "source": {"channel": prospect.channel, "medium": prospect.medium, "campaign": prospect.campaign},
             "external_ids": {"leadforge": f"prospect-{prospect.number}"},
@@ -162,7 +161,7 @@ class Day:
     async def _engage(self, prospect: Prospect, lead: str) -> None:
         dice = random.Random(prospect.number)
         for kind in prospect.engagements:
-            await self._pause(dice.uniform(2, 9))
+            await self.pause(dice.uniform(2, 9))
             await self._observe(lead, kind)
 
     async def _observe(self, lead: str, kind: str) -> None:
@@ -181,11 +180,16 @@ class Day:
             before = self.seen.status.get(lead)
             self.seen.status[lead] = status
             self.seen.last_change = time.monotonic()
+            self._changed.set()
             if status == before:
                 continue
             self.seen.moves[status] += 1
             if status == "recycled" and change.get("reason"):
                 self.seen.reasons[str(change["reason"])] += 1
+                if change["reason"] not in BACK_TODAY:
+                    self.seen.not_today.add(lead)
+            elif status != "recycled":
+                self.seen.not_today.discard(lead)
             if int(change.get("cycle") or 1) > 1:
                 self.seen.came_back.add(lead)
                 if status == "won":
@@ -207,8 +211,11 @@ class Day:
         try:
             while True:
                 woken.clear()
-                for row in await self._inbox(rep):
+                for row in await self._rows("inbox", rep):
                     self._take_up(rep, row)
+                if self._reps[rep]:
+                    for row in await self._rows("claimable", rep):
+                        self._claim(rep, str(row["lead_id"]), str(row["request_id"]))
                 try:
                     async with asyncio.timeout(_INBOX_EVERY_SECONDS):
                         await woken.wait()
@@ -226,9 +233,9 @@ class Day:
                 self.seen.late += 1
             woken.set()
 
-    async def _inbox(self, rep: str) -> list[dict[str, Any]]:
+    async def _rows(self, door: str, rep: str) -> list[dict[str, Any]]:
         async with self._slots:
-            answer = await self._ask(self._client, "GET", f"{self._doors.desk}/v1/inbox?rep={rep}")
+            answer = await self._ask(self._client, "GET", f"{self._doors.desk}/v1/{door}?rep={rep}")
         rows: list[dict[str, Any]] = answer.json() if answer is not None else []
         return rows
 
@@ -236,6 +243,18 @@ class Day:
         assignment = str(row["assignment_id"])
         if assignment not in self._working:
             self._working[assignment] = asyncio.create_task(self._work(rep, row), name=f"{rep} works {assignment}")
+
+    def _claim(self, rep: str, lead: str, request: str) -> None:
+        """Whoever of the pool is quicker gets it; to the other the desk says so."""
+        if lead in self._prospects and (rep, request) not in self._claiming:
+            self._claiming[rep, request] = asyncio.create_task(self._claims(rep, lead), name=f"{rep} claims {lead}")
+
+    async def _claims(self, rep: str, lead: str) -> None:
+        await self.pause(random.Random(f"{rep}/{lead}").uniform(0.5, 3))
+        async with self._slots:
+            body = {"type": "claim", "by": rep}
+            if await self._ask(self._client, "POST", f"{self._doors.desk}/v1/leads/{lead}/actions", json=body):
+                self.seen.actions += 1
 
     async def _work(self, rep: str, row: dict[str, Any]) -> None:
         """What this rep does about this lead: the simulator's outcome, as actions."""
@@ -253,7 +272,7 @@ class Day:
             self._turned_away.add(lead)  # the next rep does not say the same once more
         closing = row.get("role") == "ae"
         for pause, status, action in _script(prospect, fate, dice, closing=closing, again=again):
-            await self._pause(pause)
+            await self.pause(pause)
             if not await self._act(lead, assignment, action, status):
                 return
 
@@ -293,9 +312,6 @@ class Day:
             return answer
         self.seen.refused.append(f"{url} did not answer")
         return None
-
-    async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._pace)
 
 
 _Step = tuple[float, str | None, dict[str, Any]]

@@ -22,6 +22,7 @@ from services.console import audit
 from services.console.broker.java import LEAST_MAJOR, probe_java
 from services.console.demo.board import STATUSES, board, line
 from services.console.demo.cast import Prospect, cast
+from services.console.demo.change import Change, Signing, prepare
 from services.console.demo.day import Day
 from services.console.demo.letterbox import Letterbox
 from services.console.environment import settings_of
@@ -32,7 +33,11 @@ from services.console.terminal import Refused, news, out, say_json
 from services.console.up import live_in, tell_addresses
 from services.console.wanted_ports import AUTO
 
+AGREEMENT, ROSTER = SAMPLES / "demo.yaml", SAMPLES / "demo-roster.yaml"
 PROSPECTS = 214
+_MANAGERS = ("LEADLOOP_MANAGERS_EUROPE_URL", "LEADLOOP_MANAGERS_AMERICA_URL")
+"""Where the agreement's alerts go."""
+_TURNED_SHOWN = 2
 _LINE_EVERY_SECONDS = 5.0
 _AUDIT_SECONDS = 30.0
 
@@ -59,19 +64,20 @@ class _Play:
     def __init__(self, folder: Path, letterbox: Letterbox, *, stay: bool, pace: float, as_json: bool) -> None:
         self._folder, self._letterbox, self._stay, self._pace, self._as_json = folder, letterbox, stay, pace, as_json
         self._cast = asyncio.create_task(asyncio.to_thread(cast, PROSPECTS), name="cast")
+        self._change = asyncio.create_task(asyncio.to_thread(prepare, folder, AGREEMENT), name="second version")
         self._began = time.monotonic()
         self.clean = False
 
     def wishes(self) -> Wishes:
         """The installation of the demo: short clocks, its own roster, free ports, alerts into our letterbox."""
-        environ = dict(os.environ) | {"LEADLOOP_MANAGERS_URL": self._letterbox.url}
+        environ = dict(os.environ) | dict.fromkeys(_MANAGERS, self._letterbox.url)
         java = probe_java(environ)
         if "KAFKA_BOOTSTRAP_SERVERS" not in environ and java is not None and java.major >= LEAST_MAJOR:
             environ.setdefault("LEADLOOP_BROKER", "embedded")
         return Wishes(
             self._folder,
-            agreement=SAMPLES / "demo.yaml",
-            roster=SAMPLES / "demo-roster.yaml",
+            agreement=AGREEMENT,
+            roster=ROSTER,
             ports=AUTO,
             namespace=f"leadloop-demo-{secrets.token_hex(3)}",
             environ=environ,
@@ -83,46 +89,57 @@ class _Play:
 
     async def live(self, house: House) -> None:
         """What happens once everything runs."""
-        prospects = await self._cast
+        prospects, change = await self._cast, await self._change
         self._tell(f"the day begins: {len(prospects)} prospects of the simulator leadforge write to the company")
-        day = await self._play(house, prospects)
+        day = await self._play(house, prospects, change)
         found = await _settled_audit(house, len({prospect.email for prospect in prospects}))
         self.clean = audit.is_clean(found) and not day.seen.refused
-        self._sum_up(day, found)
+        self._sum_up(day, change, found)
         if self._stay:
-            _say_what_to_try(house)
+            _say_what_to_try(house, change)
             await asyncio.Event().wait()
 
-    async def _play(self, house: House, prospects: Sequence[Prospect]) -> Day:
+    async def _play(self, house: House, prospects: Sequence[Prospect], change: Change) -> Day:
         settings = settings_of(house.installation, house.bootstrap_servers, house.ports)
 
         def lead_of(email: str) -> LeadId:
             return ids.lead_id(settings.lead_namespace, email)
 
-        reps = [str(rep.id) for rep in read_roster(SAMPLES / "demo-roster.yaml").reps]
+        pools = change.proposed.agreement.pools
+        reps = {str(rep.id): any(pools[pool].mode == "claim" for pool in rep.pools) for rep in read_roster(ROSTER).reps}
         day = Day(house.doors, lead_of, prospects, reps, self._pace)
-        showing = asyncio.create_task(self._show(day, house), name="show")
+        signing = Signing(change, settings, house.doors, day, self._tell_of_change)
+        showing = asyncio.create_task(self._show(day, change, house), name="show")
         try:
-            await day.play()
+            await day.play(signing.play)
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
         return day
 
-    async def _show(self, day: Day, house: House) -> None:
-        if self._as_json or not sys.stdout.isatty():
+    def _tell_of_change(self, sentence: str) -> None:
+        """Line by line, where no board shows it."""
+        if not self._live:
+            (news if self._as_json else print)(f"       the agreement: {sentence}")
+
+    @property
+    def _live(self) -> bool:
+        return not self._as_json and sys.stdout.isatty()
+
+    async def _show(self, day: Day, change: Change, house: House) -> None:
+        if not self._live:
             if not self._as_json:
                 tell_addresses(house)
             while True:
                 await asyncio.sleep(_LINE_EVERY_SECONDS)
                 (news if self._as_json else print)(line(day, self._letterbox))
         tell_addresses(house)
-        with Live(board(day, self._letterbox), console=out(), refresh_per_second=5, transient=True) as live:
+        with Live(board(day, change, self._letterbox), console=out(), refresh_per_second=5, transient=True) as live:
             while True:
                 await asyncio.sleep(0.2)
-                live.update(board(day, self._letterbox))
+                live.update(board(day, change, self._letterbox))
 
-    def _sum_up(self, day: Day, found: dict[str, Any]) -> None:
+    def _sum_up(self, day: Day, change: Change, found: dict[str, Any]) -> None:
         seen = day.seen
         if self._as_json:
             say_json(
@@ -137,6 +154,7 @@ class _Play:
                     "ignored": len(seen.ignored),
                     "alerts": len(self._letterbox.titles),
                     "turned_down": dict(seen.reasons),
+                    "agreement": change.document(),
                     "refused": seen.refused,
                     "to_inbox_ms": {"p50": day.to_inbox.percentile(0.5), "p99": day.to_inbox.percentile(0.99)},
                     "to_marketing_ms": {
@@ -158,7 +176,7 @@ class _Play:
         )
         console.print(
             f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} "
-            "messages about such leads reached the managers"
+            "messages about late and waiting leads reached the managers"
         )
         console.print(
             f"{len(seen.came_back)} leads came back after they had been turned down, and "
@@ -167,6 +185,7 @@ class _Play:
         if seen.reasons:
             told = ", ".join(f"{reason.replace('_', ' ')} {number}" for reason, number in seen.reasons.most_common())
             console.print(f"turned down: {told}")
+        _tell_change(change)
         console.print(f"from 202 to the rep's inbox: {day.to_inbox.sentence()}")
         console.print(f"from a rep's action to marketing's stream: {day.to_marketing.sentence()}")
         for sentence in dict.fromkeys(seen.refused):
@@ -184,14 +203,31 @@ async def _settled_audit(house: House, expected: int) -> dict[str, Any]:
         await asyncio.sleep(0.5)
 
 
-def _say_what_to_try(house: House) -> None:
+def _tell_change(change: Change) -> None:
+    console = out()
+    since = "never" if change.effective_at is None else f"{change.effective_at:%H:%M:%S} UTC"
+    console.print(
+        f"the agreement changed in mid-run: version {change.version}, signed by both, is in force since {since}"
+    )
+    for sentence in (*change.changes.sentences, *(example.says for example in change.changes.examples)):
+        console.print(f"  - {sentence}", markup=False)
+    console.print(f"{len(change.qualified)} leads qualified in that instant and would not have before:")
+    for turned in change.qualified[:_TURNED_SHOWN]:
+        console.print(f"  - {turned.company}, before: {turned.before}", markup=False)
+        console.print(f"    {'':>{len(turned.company)}}  now: {turned.after}", markup=False)
+
+
+def _say_what_to_try(house: House, change: Change) -> None:
     console = out()
     tell_addresses(house)
     console.print("\nNow it is yours:", style="bold")
     for said in (
         f"fill in the form at {house.doors.intake}/forms/demo and watch it arrive in a rep's inbox",
         'reject a lead there with "no budget" and watch marketing\'s board: it is back, and wakes in seven seconds',
-        "ignore a lead for eight seconds and watch it being taken away, and the manager alerted",
+        "ignore a lead for twelve seconds and watch it being taken away, and the manager alerted",
+        f"see who signed what, and what the agreement says: {house.doors.feedback}/board/agreement?token={house.doors.token}",
+        f"change {change.proposed.path} again and propose it: leadloop agreement propose FILE --data "
+        f"{house.installation.folder}; each department's key lies beside it",
         f"ask for its whole story: leadloop explain E-MAIL --data {house.installation.folder}",
     ):
         console.print(f"  • {said}", markup=False)

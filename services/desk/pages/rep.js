@@ -49,7 +49,7 @@ const card = (row) => el("article", { class: fresh.has(row.assignment_id) ? "car
   contact(row.contact), row.contact.message ? el("div", { class: "said" }, row.contact.message) : null,
   el("div", { class: "two" },
     el("div", {}, el("h2", {}, "In brief"), el("ul", { class: "plain" }, row.brief.map((b) => el("li", {}, b)))),
-    el("div", {}, el("h2", {}, "Why this score"), el("ul", { class: "plain" }, row.reasons.map((r) => el("li", {}, el("b", {}, r.points > 0 ? `+${r.points}` : `${r.points}`), r.because)), row.because ? el("li", {}, `Yours because: ${row.because}`) : null))),
+    el("div", {}, el("h2", {}, "Why this score"), el("ul", { class: "plain" }, row.reasons.map((r) => el("li", {}, el("b", { title: `${r.points}` }, r.points > 0 ? `+${points(r.points)}` : points(r.points)), r.because)), row.because ? el("li", {}, `Yours because: ${row.because}`) : null))),
   row.next_step ? el("p", {}, `Next step: ${new Date(row.next_step).toLocaleString()}`) : null,
   row.notes.length ? el("div", {}, el("h2", {}, "Notes"), el("ul", { class: "plain" }, row.notes.map((n) => el("li", {}, n.text)))) : null,
   buttons(row), asked(row));

@@ -28,7 +28,8 @@ const span = (ms) => {
 };
 const plain = (word) => (word || "").replaceAll("_", " ").replaceAll("-", " ");
 const named = (row) => row.contact.name || row.contact.email || row.contact.phone || `Lead ${row.lead_id.slice(0, 8)}`;
-const grade = (row) => row.grade ? el("span", { class: "badge", title: "letter: fit, number: engagement" }, `${row.grade} · ${row.score}`) : null;
+const points = (number) => `${Math.round(number * 10) / 10}`;
+const grade = (row) => row.grade ? el("span", { class: "badge", title: "letter: fit, number: engagement" }, `${row.grade} · ${points(row.score)}`) : null;
 const clocks = (row) => row.clocks.map((c) => {
   const left = new Date(c.deadline_at) - Date.now();
   const kind = left < 0 || c.phase === "breached" ? "bad" : c.phase === "warned" ? "warn" : "soft";

@@ -108,7 +108,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_what_is_meant_to_choke_the_check_is_refused_within_seconds(text: str, code: str) -> None:
     begin = time.process_time()
-    assert code in {f.code for f in check(text)}
+    assert [f.code for f in check(text)].count(code) == 1
     assert time.process_time() - begin < 8
 
 

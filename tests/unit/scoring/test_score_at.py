@@ -18,7 +18,7 @@ from schemas.events.scoring import LeadScored
 from schemas.topics import LEADS
 from services.feedback import tables
 from services.feedback.ledger import Ledger
-from services.feedback.scores import score_at
+from services.feedback.scores import in_numbers, score_at
 from services.runtime.problems import Problem
 from services.runtime.projection import Incoming
 from services.runtime.replay import AgreementsInMemory, Replay
@@ -82,6 +82,25 @@ def test_between_events_it_has_faded_and_says_what_changed(connection: sa.Connec
     assert {c["rule"] for c in since["changes"]} <= {"prices", "pages"}
     assert answer["to_qualify"]
     assert score_at(connection, AGREEMENTS, LEAD, CHANGE)["agreement_version"] == 2
+
+
+def test_the_door_answers_points_as_numbers_and_says_by_name_which_engagement_would_qualify(
+    connection: sa.Connection,
+) -> None:
+    found = score_at(connection, AGREEMENTS, LEAD, MONDAY + 8 * DAY)
+    assert any("engagement" in change for way in found["to_qualify"] for change in way["changes"])
+
+    answer = in_numbers(found)
+
+    assert list(answer) == list(found)
+    assert [way["changes"] for way in answer["to_qualify"]] == [way["changes"] for way in found["to_qualify"]]
+    said = [
+        answer["score"],
+        *(c["points"] for c in answer["contributions"]),
+        *(w["score"] for w in answer["to_qualify"]),
+    ]
+    assert all(isinstance(points, int | float) for points in said)
+    assert answer["score"] == float(found["score"])
 
 
 def refused(connection: sa.Connection, at: datetime, lead: str = LEAD) -> Any:
