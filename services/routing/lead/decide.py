@@ -35,7 +35,7 @@ from services.routing.lead.state import LeadRouting, Told
 from services.routing.newest import newest_agreement
 from services.runtime.protocol import Context, Decision
 
-LISTENS: frozenset[type[Event]] = frozenset({LeadSubmitted, LeadScored, ClockBreached})
+LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached))
 """Besides everything that changes a lead's life."""
 
 BY_ORDER = RuleId("order")
