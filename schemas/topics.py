@@ -123,7 +123,7 @@ REGISTRY: tuple[Entry, ...] = (
         desk.RepAvailabilityChanged,
         desk.LeadClaimed,
     ),
-    *_entries("desk", TEAMS, "desk", desk.RepActed, desk.AccountSet, desk.AccountRemoved),
+    *_entries("desk", TEAMS, "routing desk", desk.RepActed, desk.AccountSet, desk.AccountRemoved),
     *_entries(
         "sla",
         LEADS,

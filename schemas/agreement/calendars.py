@@ -26,6 +26,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_FOREVER_US = 366 * 86_400 * 1_000_000
+"""What stays open for a year is not asked any further."""
 _DAY_MINUTES = 24 * 60
 SEARCH_AT_MOST = 366 * 100
 """Days that a search for open time goes on: a century; the check refuses calendars that never open."""
@@ -168,6 +170,22 @@ class Calendar(Part):
         local = at.astimezone(self._zone)
         minute = local.hour * 60 + local.minute
         return any(s.start <= minute < s.end for s in self._spans(local.date()))
+
+    def next_change(self, at: datetime) -> datetime | None:
+        """When it opens if it is closed at an instant, or closes if it is open, in UTC; None: not within a century."""
+        if self.always:
+            return None
+        now = (at.astimezone(UTC) - _EPOCH) // _US
+        ends: int | None = None
+        for first, last in self._walk(at):
+            if ends is None and first > now:
+                return _EPOCH + timedelta(microseconds=first)
+            if ends is not None and first > ends:
+                break
+            ends = last
+            if ends - now > _FOREVER_US:
+                return None
+        return None if ends is None else _EPOCH + timedelta(microseconds=ends)
 
     def _spans(self, day: date) -> tuple[OpenSpan, ...]:
         if day in self._closed or day in self._holidays:

@@ -6,14 +6,15 @@ from schemas.ids import ProcessorName
 from schemas.topics import LEADS, TEAMS
 from services.routing.lead import decide as lead
 from services.routing.lead.state import LeadRouting
+from services.routing.lead.state import due as offer_due
 from services.routing.team import decide as team
 from services.routing.team.state import (
-    LINE,
+    ACCOUNT,
     OVER,
     PLACE,
     REP,
     WAIT,
-    Line,
+    Account,
     Over,
     Place,
     Rep,
@@ -31,6 +32,7 @@ LEAD: Processor[LeadRouting] = Processor(
     decide=lead.decide,
     listens=lead.LISTENS,
     follows_life=True,
+    due=offer_due,
 )
 
 TEAM: Processor[TeamRouting] = Processor(
@@ -41,5 +43,5 @@ TEAM: Processor[TeamRouting] = Processor(
     listens=team.LISTENS,
     due=due,
     touched_by_agreement=touched_by_agreement,
-    parts={REP: Rep, PLACE: Place, WAIT: Wait, LINE: Line, OVER: Over},
+    parts={REP: Rep, PLACE: Place, WAIT: Wait, OVER: Over, ACCOUNT: Account},
 )

@@ -6,13 +6,14 @@ This module and `step` are pure; `decide.py` modules import nothing else of the 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from sortedcontainers import SortedList
 
 from schemas.agreement import Agreement
 from schemas.base import Event
@@ -26,12 +27,17 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 class PartStore(Mapping[str, Mapping[str, Any]]):
     """The visible parts of one key, by kind and name. Kinds that were walked keep their names sorted, so that a walk
-    begins at once; kinds that are only looked up pay nothing."""
+    begins at once; kinds that are only looked up pay nothing.
 
-    __slots__ = ("_kinds", "_sorted")
+    A part whose type has a method `standings(name)` also stands in orders: it yields (order, entry), and a walk of the
+    order sees the entries sorted. Orders follow from the parts, so they are in no changelog.
+    """
+
+    __slots__ = ("_kinds", "_orders", "_sorted")
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[str, Any]] = {}
+        self._orders: dict[str, _Order] = {}
         self._sorted: dict[str, list[str]] = {}
 
     def __getitem__(self, kind: str) -> Mapping[str, Any]:
@@ -44,7 +50,12 @@ class PartStore(Mapping[str, Mapping[str, Any]]):
         return len(self._kinds)
 
     def set(self, kind: str, name: str, part: Any) -> None:
-        """Keep `part` under its name; None marks a removed part in an overlay and is a part like any other here."""
+        """Keep `part` under its name, and where it stands."""
+        self._stand(kind, name, part)
+        self.keep(kind, name, part)
+
+    def keep(self, kind: str, name: str, part: Any) -> None:
+        """Keep `part` without its standings; None marks a removed part in an overlay and is a part like any other."""
         parts = self._kinds.setdefault(kind, {})
         if name not in parts and kind in self._sorted:
             insort(self._sorted[kind], name)
@@ -52,9 +63,24 @@ class PartStore(Mapping[str, Mapping[str, Any]]):
 
     def drop(self, kind: str, name: str) -> None:
         """Forget a part; forgetting one that is not there is nothing."""
+        self._stand(kind, name, None)
         if self._kinds.get(kind, {}).pop(name, None) is not None and kind in self._sorted:
             names = self._sorted[kind]
             del names[bisect_left(names, name)]
+
+    def _stand(self, kind: str, name: str, part: Any) -> None:
+        before = self._kinds.get(kind, _NOTHING).get(name)
+        for order, entry in standings(before, name):
+            self.order(order).leave(entry)
+        for order, entry in standings(part, name):
+            self.order(order).enter(entry, name)
+
+    def order(self, order: str) -> _Order:
+        """The order of that name."""
+        known = self._orders.get(order)
+        if known is None:
+            known = self._orders[order] = _Order()
+        return known
 
     def apply(self, changes: Mapping[tuple[str, str], Any]) -> None:
         """Make the changes of a `Parts` visible."""
@@ -74,7 +100,40 @@ class PartStore(Mapping[str, Mapping[str, Any]]):
         return names[bisect_left(names, prefix) : bisect_left(names, prefix + _LAST)]
 
 
+class _Order:
+    """Entries in order, each with the name of the part that stands there; None hides what lies below an overlay."""
+
+    __slots__ = ("entries", "sorted")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str | None] = {}
+        self.sorted: SortedList[str] | None = None
+        """None until it is walked first."""
+
+    def enter(self, entry: str, name: str | None) -> None:
+        if self.sorted is not None and entry not in self.entries:
+            self.sorted.add(entry)
+        self.entries[entry] = name
+
+    def leave(self, entry: str) -> None:
+        if self.entries.pop(entry, _ABSENT) is not _ABSENT and self.sorted is not None:
+            self.sorted.remove(entry)
+
+    def walk(self, prefix: str) -> Iterator[str]:
+        if self.sorted is None:
+            self.sorted = SortedList(self.entries)
+        entries: Iterator[str] = self.sorted.irange(prefix, prefix + _LAST)
+        return entries
+
+
+_ABSENT = object()
 _LAST = "\U0010ffff"
+
+
+def standings(part: Any, name: str) -> Iterable[tuple[str, str]]:
+    """Where a part stands: what its type says, nothing if it says nothing."""
+    said = getattr(part, "standings", None)
+    return () if said is None else said(name)
 
 
 class Parts:
@@ -110,18 +169,31 @@ class Parts:
             if changed is not None and name in changed:
                 return changed[name]
             if layer._below is None:
-                return layer._base.get(kind, _NOTHING).get(name)
+                return layer._base._kinds.get(kind, _NOTHING).get(name)
             layer = layer._below
         return None
 
     def put(self, kind: str, name: str, part: msgspec.Struct) -> None:
         """Set a part."""
-        self._changed.set(kind, name, part)
+        self._move(self.get(kind, name), part, name)
+        self._changed.keep(kind, name, part)
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a part; removing one that is not there is nothing."""
-        if self.get(kind, name) is not None:
-            self._changed.set(kind, name, None)
+        before = self.get(kind, name)
+        if before is not None:
+            self._move(before, None, name)
+            self._changed.keep(kind, name, None)
+
+    def _move(self, before: Any, after: Any, name: str) -> None:
+        stood = dict.fromkeys(standings(before, name))
+        stands = dict.fromkeys(standings(after, name))
+        for order, entry in stood:
+            if (order, entry) not in stands:
+                self._changed.order(order).enter(entry, None)
+        for order, entry in stands:
+            if (order, entry) not in stood:
+                self._changed.order(order).enter(entry, name)
 
     def of(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """The parts of a kind whose names begin with `prefix`, sorted by name.
@@ -145,6 +217,32 @@ class Parts:
                 if part is not None:
                     yield name, part
 
+    def in_order(self, order: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """(entry, name of the part) of those who stand in an order with entries that begin with `prefix`, sorted.
+
+        Pays for what is looked at only. Parts may be changed during the walk; who moves meanwhile may be seen where he
+        was, where he is, or twice.
+        """
+        layers: list[Iterable[str]] = []
+        orders: list[_Order] = []
+        layer: Parts | None = self
+        while layer is not None:
+            changed = layer._changed._orders.get(order)
+            if changed is not None:
+                orders.append(changed)
+                layers.append(list(changed.walk(prefix)))
+            if layer._below is None and order in layer._base._orders:
+                orders.append(layer._base._orders[order])
+                layers.append(orders[-1].walk(prefix))
+            layer = layer._below
+        previous = None
+        for entry in layers[0] if len(layers) == 1 else merge(*layers):
+            if entry != previous:
+                previous = entry
+                stands = next((o.entries[entry] for o in orders if entry in o.entries), None)
+                if stands is not None:
+                    yield entry, stands
+
     def over(self) -> Parts:
         """An overlay on this one: its changes can be taken or dropped as a whole."""
         child = Parts(self._base)
@@ -155,7 +253,11 @@ class Parts:
         """Take over the changes of an overlay."""
         for kind, parts in overlay._changed.items():
             for name, part in parts.items():
-                self._changed.set(kind, name, part)
+                self._changed.keep(kind, name, part)
+        for order, stands in overlay._changed._orders.items():
+            own = self._changed.order(order)
+            for entry, name in stands.entries.items():
+                own.enter(entry, name)
 
 
 _NOTHING: Mapping[str, Any] = {}

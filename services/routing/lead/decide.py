@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from schemas.agreement import sentence
+from msgspec.structs import replace
+
+from schemas.agreement import Agreement, PoolMode, sentence
+from schemas.agreement.whereabouts import COMPANY, COMPANY_DOMAIN
 from schemas.base import Event
 from schemas.events.desk import Action, ActionUndone, Outcome, ReassignmentOrdered
 from schemas.events.intake import LeadSubmitted
@@ -22,20 +25,24 @@ from schemas.events.routing import (
     Directed,
     FromPool,
     LeadAssigned,
+    LeadQueued,
     LeadRouted,
+    QueueReason,
     Retake,
 )
+from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
 from schemas.events.sla import ClockBreached, Reassign
-from schemas.ids import LeadId, RepId, RuleId, TeamId, request_id
+from schemas.ids import LeadId, PoolId, RepId, RuleId, TeamId, request_id
 from schemas.lifecycle import ACTIONS, Effect, Life, State
 from schemas.vocabulary import ByManager, ByRep, Slug
+from services.routing.lead import offering
 from services.routing.lead.knowing import facts, learn
 from services.routing.lead.state import LeadRouting, Told
 from services.routing.newest import newest_agreement
 from services.runtime.protocol import Context, Decision
 
-LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached))
+LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached, TimerDue))
 """Besides everything that changes a lead's life."""
 
 BY_ORDER = RuleId("order")
@@ -48,9 +55,21 @@ def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadR
     """What routing says about one record of a lead's log."""
     life = context.life
     known = learn(state.known, event, context)
-    state = LeadRouting(state.routed, state.told, _arrived(state, context), known)
+    state = LeadRouting(
+        state.routed,
+        state.told,
+        _arrived(state, context),
+        known,
+        offering.remembered(state.had, context),
+        offering.offered(state.offered, event, context),
+        _overflowed(state, event, context),
+    )
     told, releases = _releases(state.told, context)
     events: list[Event] = [*_refusals(event, context), *_withdrawals(event, context), *releases]
+    expired = offering.expired(state.offered, event, context)
+    if expired is not None and state.offered is not None:
+        events.append(expired)
+        state = replace(state, offered=replace(state.offered, by_ms=None))
     routed = state.routed
     if life.state is State.UNROUTED and routed < life.epoch:
         routed = life.epoch
@@ -62,7 +81,7 @@ def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadR
             *(t for t in told if t.request != asked.request_id),
             Told(asked.request_id, asked.team_id, asked.number),
         )
-    return Decision(LeadRouting(routed, _worth_keeping(told, life), state.arrived_ms, known), tuple(events))
+    return Decision(replace(state, routed=routed, told=_worth_keeping(told, life)), tuple(events))
 
 
 # ------------------------------------------------------------------ refusals and withdrawals
@@ -155,6 +174,7 @@ def _releases(told: tuple[Told, ...], context: Context) -> tuple[tuple[Told, ...
                     lead_id=LeadId(context.key),
                     request_id=t.request,
                     number=t.number,
+                    ended=offering.ended(context) if t.request == context.before.offer else None,
                 )
             )
             t = Told(t.request, t.team, t.number, released=True)
@@ -195,10 +215,24 @@ def _asked(state: LeadRouting, told: tuple[Told, ...], context: Context) -> Assi
             "grade": state.known.grade,
             "score": state.known.score,
             "arrived_at": _instant(state.arrived_ms) or context.now,
+            **_matched(state, agreement, life),
             "agreement": agreement.name,
             "agreement_version": agreement.version,
         }
     )
+
+
+def _matched(state: LeadRouting, agreement: Agreement, life: Life) -> dict[str, object]:
+    """What a team needs to find the lead's owner, and whom it may not be given to for want of a skill."""
+    told = state.known.attributes
+    pool = agreement.pools.get(life.pool) if life.pool is not None else None
+    asked = pool.skills_from if pool is not None and pool.mode is PoolMode.SKILL else ()
+    return {
+        "owner": offering.owner(state.had, life),
+        "company_domain": told.get(COMPANY_DOMAIN),
+        "company": told.get(COMPANY),
+        "skills": tuple(str(told[name]) for name in asked if name in told),
+    }
 
 
 def _open_ask(life: Life) -> FromPool | Directed:
@@ -225,12 +259,13 @@ def _routed(state: LeadRouting, context: Context) -> LeadRouted:
             "because": sentence(f"a manager gave it to {rep_id}"),
         }
     else:
-        chosen = agreement.choose_pool(life.role, facts(state.known, context.now))
+        chosen = agreement.choose_pool(life.role, facts(state.known, context.now, context.key))
+        pool, onward = _past_overflow(agreement, chosen.pool, state.overflowed)
         content = {
-            "team_id": TeamId(agreement.pools[chosen.pool].team),
-            "ask": FromPool(pool_id=chosen.pool, excluded=life.excluded),
+            "team_id": TeamId(agreement.pools[pool].team),
+            "ask": FromPool(pool_id=pool, excluded=life.excluded),
             "rule": chosen.rule,
-            "because": chosen.because,
+            "because": sentence(f"{chosen.because}{onward}") if onward else chosen.because,
             "passed_over": chosen.passed_over,
         }
     lead = LeadId(context.key)
@@ -244,6 +279,27 @@ def _routed(state: LeadRouting, context: Context) -> LeadRouted:
             **content,
         }
     )
+
+
+def _past_overflow(agreement: Agreement, pool: PoolId, overflowed: tuple[PoolId, ...]) -> tuple[PoolId, str]:
+    """(the pool, or the one that its leads overflow into if this one has waited there, what to say of that)."""
+    onward = ""
+    seen = {pool}
+    while pool in overflowed and (terms := agreement.pools[pool].overflow) is not None and terms.to not in seen:
+        onward += f"; it waited too long in {pool}"
+        pool = terms.to
+        seen.add(pool)
+    return pool, onward
+
+
+def _overflowed(state: LeadRouting, event: Event, context: Context) -> tuple[PoolId, ...]:
+    """The pools that the lead has waited in for as long as it may; a new cycle, role or life forgets them."""
+    before, life = context.before, context.life
+    known = state.overflowed if (before.life, before.cycle, before.role) == (life.life, life.cycle, life.role) else ()
+    overflows = isinstance(event, LeadQueued) and event.reason is QueueReason.OVERFLOWED
+    if overflows and context.effect is Effect.EFFECT and before.pool is not None and before.pool not in known:
+        return (*known, before.pool)
+    return known
 
 
 def _arrived(state: LeadRouting, context: Context) -> int | None:

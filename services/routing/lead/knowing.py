@@ -26,9 +26,16 @@ def learn(known: Known, event: Event, context: Context) -> Known:
         case LeadSubmitted():
             return _submitted(Known() if context.before.state in (State.NONE, State.ERASED) else known, event)
         case LeadScored():
-            return replace(known, score=event.score, fit=event.fit, engagement=event.engagement, grade=event.grade)
+            return replace(
+                known,
+                score=event.score,
+                fit=event.fit,
+                engagement=event.engagement,
+                grade=event.grade,
+                stage=_text(event.stage),
+            )
         case LeadQualified() | LeadNurtured() | LeadDisqualified():
-            return replace(known, score=event.score, grade=event.grade)
+            return replace(known, score=event.score, grade=event.grade, stage=_text(event.stage))
     return known
 
 
@@ -54,7 +61,11 @@ def _source(source: Source) -> dict[str, str]:
     }
 
 
-def facts(known: Known, now: datetime) -> Facts:
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def facts(known: Known, now: datetime, lead: str) -> Facts:
     """What the rules are asked about."""
     return Facts(
         now=now,
@@ -65,4 +76,6 @@ def facts(known: Known, now: datetime) -> Facts:
         fit=known.fit,
         engagement=known.engagement,
         grade=known.grade,
+        stage=known.stage,
+        lead=lead,
     )

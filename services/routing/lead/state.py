@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
-from schemas.ids import RequestId, TeamId
+from schemas.ids import PoolId, RepId, RequestId, RoleId, TeamId
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +30,28 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     fit: Decimal | None = None
     engagement: Decimal | None = None
     grade: str = "D4"
+    stage: str | None = None
+    """The buying stage."""
+
+
+class Had(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rep who was given the lead, in which role and cycle, the last time; remembered for ever."""
+
+    rep: RepId
+    role: RoleId
+    cycle: int
+    accepted: bool = False
+
+
+class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An offer that stands only for a time."""
+
+    request: RequestId
+    within_ms: int
+    epoch: int
+    """The state of the lead that the time began with."""
+    by_ms: int | None = None
+    """Until when; none: something was done with it, or it was withdrawn."""
 
 
 class LeadRouting(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,3 +63,14 @@ class LeadRouting(msgspec.Struct, frozen=True, omit_defaults=True):
     arrived_ms: int | None = None
     """Since when the lead has been waiting for a rep of its role in this cycle: its place in a queue goes by that."""
     known: Known = Known()
+    had: tuple[Had, ...] = ()
+    offered: Offered | None = None
+    overflowed: tuple[PoolId, ...] = ()
+    """Pools in which the lead has waited as long as it may, in this cycle and role."""
+
+
+def due(state: LeadRouting) -> datetime | None:
+    """When an offer that nothing was done with is over."""
+    if state.offered is None or state.offered.by_ms is None:
+        return None
+    return datetime.fromtimestamp(state.offered.by_ms / 1000, UTC)

@@ -1,131 +1,179 @@
-"""Giving leads to reps: who is due for one, and whom of the queue somebody who became able can take."""
+"""Giving leads to reps: an owner first, then who is due; and whom of the queue somebody who became able can take."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from schemas.agreement import sentence
-from schemas.events.routing import LeadAssigned, LeadQueued, QueueReason
-from schemas.ids import EventId, LeadId, PoolId, RepId, RequestId, RoleId
+from schemas.agreement import PoolMode, sentence
+from schemas.events.routing import ChosenBy, LeadAssigned, LeadQueued, QueueReason
+from schemas.ids import AccountId, EventId, LeadId, PoolId, RepId, RequestId, RoleId
 from schemas.vocabulary import Because, Candidate
 from services.routing.team import queueing
-from services.routing.team.ability import able
-from services.routing.team.candidates import candidates, nobody
-from services.routing.team.fairness import back, missing, next_of, taking
+from services.routing.team.candidates import candidates, listed_of, nobody, vetted
+from services.routing.team.caps import counting
+from services.routing.team.choosing import choose, dealt, fits_lead
+from services.routing.team.owners import able_owner
 from services.routing.team.sitting import Sitting
 from services.routing.team.state import PLACE, Place, Rep, Wait
 
+_BY_MODE = {
+    PoolMode.FAIR: ChosenBy.TURN,
+    PoolMode.CLAIM: ChosenBy.TURN,
+    PoolMode.FEWEST_OPEN: ChosenBy.FEWEST_OPEN,
+    PoolMode.SKILL: ChosenBy.SKILL,
+}
+
 
 def deal(s: Sitting, request: RequestId, wait: Wait) -> bool:
+    """Give a lead to its owner, or to the member of its pool who is due, if anybody can take it."""
+    owner, passed = able_owner(s, wait)
+    if owner is not None:
+        because = sentence(f"{owner.rep_id} {owner.because}")
+        reasons = (*_passed(passed), Candidate(rep_id=owner.rep_id, taken=True, because=sentence(owner.because)))
+        assign(
+            s, request, wait, owner.rep_id, because, reasons, chosen_by=owner.chosen_by, account_id=owner.account_id
+        )
+        return True
+    return deal_by_turn(s, request, wait, passed)
+
+
+def deal_by_turn(s: Sitting, request: RequestId, wait: Wait, passed: list[tuple[RepId, str]]) -> bool:
     """Give a lead to the member of its pool who is due, if anybody can take it."""
-    pool, virtual = wait.pool, s.turn(wait.pool).virtual
-    members = s.members(pool)
-    takers = {rep_id: rep for rep_id, rep in members.items() if able(rep, s.hours)}
-    due = next_of(((i, r) for i, r in takers.items() if i not in wait.excluded), pool, virtual)
+    ranked, due = choose(s, wait, listed_of(s, wait.pool))
     if due is None:
         return False
-    reasons = candidates(members, pool, virtual, s.hours, wait.excluded, due)
-    for rep_id, rep in members.items():
-        turned = back(rep, pool, virtual) if rep_id in takers else missing(rep, pool)
-        if turned is not rep and rep_id != due:
-            s.put_rep(rep_id, turned)
-    took, virtual = taking(members[due], pool, virtual)
-    s.put_rep(due, took)
-    s.put_virtual(pool, virtual)
-    assign(s, request, wait.lead, due, wait.number, pool, sentence(f"{due} is due in {pool}"), reasons)
+    reasons = (*_passed(passed), *candidates(s, wait, ranked, due))
+    dealt(s, wait.pool, due, wait.excluded)
+    mode = _BY_MODE[s.terms(wait.pool).mode]
+    assign(s, request, wait, due, vetted(f"{due} is due in {wait.pool}"), reasons, chosen_by=mode)
     return True
+
+
+def _passed(passed: list[tuple[RepId, str]]) -> tuple[Candidate, ...]:
+    return tuple(Candidate(rep_id=rep_id, taken=False, because=sentence(why)) for rep_id, why in passed)
 
 
 def assign(
     s: Sitting,
     request: RequestId,
-    lead: LeadId,
+    wait: Wait,
     rep_id: RepId,
-    number: int,
-    pool: PoolId | None,
     because: Because,
     reasons: tuple[Candidate, ...],
+    *,
+    chosen_by: ChosenBy,
     claim: EventId | None = None,
+    account_id: AccountId | None = None,
 ) -> None:
     """Take a place of the rep for the lead and say so."""
-    take_place(s, request, lead, rep_id, number)
+    pool = None if chosen_by is ChosenBy.ORDER else wait.pool
+    take_place(s, request, Place(wait.lead, rep_id, wait.number, wait.grade, pool))
     s.say(
         LeadAssigned(
-            lead_id=lead,
+            lead_id=wait.lead,
             request_id=request,
             team_id=s.team,
             pool_id=pool,
             rep_id=rep_id,
-            number=number,
+            number=wait.number,
             claimed_by=claim,
             because=because,
             candidates=reasons,
+            chosen_by=chosen_by,
+            accept_by=_accept_by(s, pool, rep_id) if claim is None else None,
+            account_id=account_id,
             agreement=s.agreement.name,
             agreement_version=s.agreement.version,
         )
     )
 
 
-def take_place(s: Sitting, request: RequestId, lead: LeadId, rep_id: RepId, number: int) -> None:
+def _accept_by(s: Sitting, pool: PoolId | None, rep_id: RepId) -> datetime | None:
+    """Until when the offer stands: by the pool's calendar, else the rep's."""
+    terms = s.agreement.pools.get(pool) if pool is not None else None
+    if terms is None or terms.accept_within is None:
+        return None
+    rep = s.rep(rep_id)
+    calendar = terms.accept_calendar or (rep.calendar if rep is not None else None)
+    return s.agreement.calendar(calendar).add_open_time(s.context.now, terms.accept_within)
+
+
+def take_place(s: Sitting, request: RequestId, place: Place) -> None:
     """Count a place as taken; who is no longer in the team is remembered until it is released."""
-    s.parts.put(PLACE, request, Place(lead, rep_id, number))
-    rep = s.rep(rep_id) or Rep(role=RoleId("gone"), left=True)
-    s.put_rep(rep_id, replace(rep, open=rep.open + 1))
+    s.parts.put(PLACE, request, place)
+    rep = s.rep(place.rep) or Rep(role=RoleId("gone"), left=True)
+    held = {**rep.held_grades, place.grade: rep.held_grades.get(place.grade, 0) + 1}
+    rep = replace(counting(rep, place.grade, s.hours), open=rep.open + 1, held_grades=held)
+    s.put_rep(place.rep, rep if rep.unanswered_ms is not None else replace(rep, unanswered_ms=s.now_ms))
 
 
-def free_place(s: Sitting, request: RequestId, place: Place) -> Rep | None:
-    """Count a place as free; the rep who had it, if he is still in the team."""
+def free_place(s: Sitting, request: RequestId, place: Place) -> None:
+    """Count a place as free."""
     s.parts.remove(PLACE, request)
     rep = s.rep(place.rep)
     if rep is None:
-        return None
-    s.put_rep(place.rep, replace(rep, open=rep.open - 1))
-    return None if rep.left else s.rep(place.rep)
+        return
+    held = {**rep.held_grades, place.grade: rep.held_grades.get(place.grade, 0) - 1}
+    held = {grade: number for grade, number in held.items() if number > 0}
+    s.put_rep(place.rep, replace(rep, open=rep.open - 1, held_grades=held))
 
 
-def serve(s: Sitting, pools: Iterable[PoolId]) -> None:
-    """Give waiting leads of these pools, in order, to whoever can take them."""
+def serve(s: Sitting, pools: Iterable[PoolId], only: frozenset[RepId] | None = None) -> None:
+    """Give waiting leads of these pools, in order, to whoever can take them.
+
+    only: nobody else can take any of what waits, because nobody else became able or got room since it was looked at.
+    """
     with_queue = set(s.pools_with_queue())
-    served = [p for p in sorted(set(pools) & with_queue) if not s.gone(p) and not s.claimed(p) and _anybody(s, p)]
+    served = [p for p in sorted(set(pools) & with_queue) if not s.gone(p) and s.turn(p).weights]
     if not served:
         return
-    line = queueing.InOrder(s, served)
-    takers = {pool: _takers(s, pool) for pool in served}
+    line = queueing.InOrder(s, queueing.lanes(s, served))
     for request, wait in line:
         if s.left_to_do <= 0:
             return
-        if takers[wait.pool].issubset(wait.excluded):  # looked at first: a long queue may hold many whom nobody may take
-            continue
-        if deal(s, request, wait):
+        if not s.turn(wait.pool).weights:
+            line.drop(wait.pool)
+        elif (only is None or _anybody(s, only, wait)) and deal(s, request, wait):
             queueing.leave(s, request, wait)
             s.left_to_do -= 1
-            for pool in served:
-                takers[pool] = _takers(s, pool)
-                if not takers[pool]:
-                    line.drop(pool)
+            if only is not None and not any(_able(s, rep_id) for rep_id in only):
+                return
 
 
-def _anybody(s: Sitting, pool: PoolId) -> bool:
-    return any(able(rep, s.hours) for rep in s.members(pool).values())
+def _anybody(s: Sitting, reps: frozenset[RepId], wait: Wait) -> bool:
+    """Whether one of these reps can take the lead."""
+    for rep_id in reps:
+        rep = s.rep(rep_id)
+        if rep is not None and rep.able and wait.pool in rep.pools and fits_lead(s, rep_id, rep, wait):
+            return True
+    return False
 
 
-def _takers(s: Sitting, pool: PoolId) -> frozenset[RepId]:
-    """The members of the pool who can take a lead now."""
-    return frozenset(rep_id for rep_id, rep in s.members(pool).items() if able(rep, s.hours))
+def _able(s: Sitting, rep_id: RepId) -> bool:
+    rep = s.rep(rep_id)
+    return rep is not None and rep.able
+
+
+def serve_rep(s: Sitting, rep_id: RepId) -> None:
+    """Give waiting leads to a rep who became able or got room."""
+    rep = s.rep(rep_id)
+    if rep is not None and rep.able:
+        serve(s, rep.pools, frozenset((rep_id,)))
 
 
 def say_waiting(s: Sitting, request: RequestId, wait: Wait) -> None:
     """Say that the lead waits, and why nobody takes it."""
     if wait.reason is QueueReason.TO_BE_CLAIMED:
-        because = sentence(f"whoever of {wait.pool} takes it first has it")
+        because = vetted(f"whoever of {wait.pool} takes it first has it")
         reasons: tuple[Candidate, ...] = ()
     else:
-        members = s.members(wait.pool)
-        because = nobody(members, wait.pool, s.hours, wait.excluded)
-        reasons = candidates(members, wait.pool, s.turn(wait.pool).virtual, s.hours, wait.excluded, None)
-    say_queued(s, request, wait.lead, wait.pool, wait.reason, because, reasons)
+        because = nobody(s, wait)
+        reasons = candidates(s, wait, choose(s, wait, listed_of(s, wait.pool))[0], None)
+    until = queueing.instant(wait.until_ms, s.context.now)
+    say_queued(s, request, wait.lead, wait.pool, wait.reason, because, reasons, until)
 
 
 def say_queued(
@@ -136,6 +184,7 @@ def say_queued(
     reason: QueueReason,
     because: Because,
     reasons: tuple[Candidate, ...] = (),
+    until: datetime | None = None,
 ) -> None:
     """Say LeadQueued."""
     s.say(
@@ -147,6 +196,7 @@ def say_queued(
             reason=reason,
             because=because,
             candidates=reasons,
+            until=until,
             agreement=s.agreement.name,
             agreement_version=s.agreement.version,
         )

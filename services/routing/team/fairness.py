@@ -1,83 +1,70 @@
-"""Weighted fair turns within a pool, by virtual time.
+"""Fair turns within a pool, by virtual time. The proof is in `docs/decisions/0502-fair-shares.md`.
 
-Each member has a virtual time per pool: the leads that the pool has dealt to him, divided by his weight. The next lead
-goes to the able member whose time would be the lowest *after* taking it, `time + 1 / weight`: he has the greatest
-shortfall against his share. (Weighted fair queueing; compare Golestani, "A self-clocked fair queueing scheme",
-INFOCOM 1994.)
+Each lead that a pool deals adds `w / W` to the share of every able member (W: the sum of their weights) and one to what
+he who takes it was assigned. Share less assigned is a member's lag. In virtual time: the pool's clock V advances by
+`1 / W` a lead; a member who stands at t has the lag `w * (V - t)`, his next lead may come from t on and is due at
+`t + 1 / w`. The lead goes to the member whose next lead may come already (counting the lead in hand) and is due first;
+if nobody's may, to him who is nearest to it.
 
-Why it is fair: let i and j both be able all the while. When i was last chosen, his time became
-`i + 1/w_i <= j + 1/w_j`, and j's has not fallen since. So i is never ahead of j by more than `1/w_j`: one lead of j's.
+Who can take nothing neither gains nor loses: his distance from V is kept, and he goes on with it. A lag counts as at
+most one lead: what a member would be owed beyond, because others left with leads that they had had early, is written off.
 
-Who comes new or comes back (from leave, a closed calendar or his cap) starts at the pool's virtual time, the time at
-which the last chosen member stood before he took his lead, unless he is ahead of it. So what he missed is not made up
-for: he is not flooded (he is behind no able member by more than one lead of him who was last chosen) and not starved
-(he is ahead of none by more than one lead of that member's). Missing is noted when the pool deals a lead that he could
-not have taken; while the pool deals nothing its time stands still and nobody misses anything.
-
-Being excluded from one lead is no absence: who may not take this one is next in line for another.
-
-What counts is what the pool dealt. A lead that a manager directed, a claim and a place taken back after an undo do not.
+What counts is what the pool dealt. An order, a claim, an owner's match and a place taken back after an undo do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
-from schemas.ids import PoolId, RepId
-from services.routing.team.state import Rep
+from schemas.ids import PoolId
+from services.routing.team.state import PoolTurn, Rep
 
-ONE_LEAD = 10**9
-"""A lead in units of virtual time at weight 1. Weights that do not divide it are off by less than one in a million."""
-
-
-def due_at(rep: Rep, pool: PoolId, virtual: int) -> int:
-    """The member's virtual time after he would have taken the next lead. The lowest is due."""
-    return time_of(rep, pool, virtual) + ONE_LEAD // rep.pools[pool]
+ONE_LEAD = 10**12
+"""A lead in units of virtual time, at a weight of one hundredth."""
 
 
-def time_of(rep: Rep, pool: PoolId, virtual: int) -> int:
-    """The member's virtual time in a pool whose own is `virtual`."""
-    own = rep.turns.get(pool)
-    if own is None:
-        return virtual
-    return max(own, virtual) if pool in rep.missed else own
+def advanced(turn: PoolTurn, weight: int) -> PoolTurn:
+    """The pool after one more lead that members of this weight together may take. What divides badly is carried on."""
+    step, rest = divmod(ONE_LEAD + turn.rest, weight)
+    return replace(turn, virtual=turn.virtual + step, rest=rest)
 
 
-def next_of(able: Iterable[tuple[RepId, Rep]], pool: PoolId, virtual: int) -> RepId | None:
-    """Who of the able members is due. Among equals he who holds fewer leads, then by name."""
-    best = min(((due_at(rep, pool, virtual), rep.open, rep_id) for rep_id, rep in able), default=None)
-    return best[2] if best is not None else None
+def rank(rep: Rep, pool: PoolId, virtual: int) -> tuple[int, int]:
+    """The lowest is next, in a pool whose time with the lead in hand is `virtual`."""
+    start = rep.turns.get(pool, virtual)
+    return (0, start + ONE_LEAD // rep.weight(pool)) if start < virtual else (1, start)
 
 
-def missing(rep: Rep, pool: PoolId) -> Rep:
-    """A member who can take nothing while the pool deals."""
-    return rep if pool in rep.missed else replace(rep, missed=(*rep.missed, pool))
+def took(rep: Rep, pool: PoolId, virtual: int) -> Rep:
+    """The member after he took a lead that the pool dealt."""
+    one = ONE_LEAD // rep.weight(pool)
+    start = rep.turns.get(pool, virtual)
+    counted = min(max(start, virtual - one), virtual)
+    turned = replace(rep, turns={**rep.turns, pool: counted + one})
+    lost = (counted - start) * rep.weight(pool) * 1000 // ONE_LEAD
+    if lost <= 0:
+        return turned
+    return replace(turned, written_off={**rep.written_off, pool: rep.written_off.get(pool, 0) + lost})
 
 
-def taking(rep: Rep, pool: PoolId, virtual: int) -> tuple[Rep, int]:
-    """(the member after he took a lead of the pool, the pool's virtual time)."""
-    time = time_of(rep, pool, virtual)
-    took = replace(
-        rep,
-        turns={**rep.turns, pool: time + ONE_LEAD // rep.pools[pool]},
-        missed=tuple(p for p in rep.missed if p != pool),
-    )
-    return took, max(virtual, time)
+def skipped(rep: Rep, pool: PoolId, step: int) -> Rep:
+    """A member who may not take this very lead: nothing is added to his share for it."""
+    return replace(rep, turns={**rep.turns, pool: rep.turns.get(pool, 0) + step})
 
 
-def back(rep: Rep, pool: PoolId, virtual: int) -> Rep:
-    """A member who is able while the pool deals: from here on nothing that he missed counts."""
-    if pool in rep.turns and pool not in rep.missed:
-        return rep
-    return replace(
-        rep,
-        turns={**rep.turns, pool: time_of(rep, pool, virtual)},
-        missed=tuple(p for p in rep.missed if p != pool),
-    )
+def lag(rep: Rep, pool: PoolId, virtual: int) -> float:
+    """His share less what he was dealt, in leads; at most one either way."""
+    behind = virtual - rep.turns.get(pool, virtual) if rep.able else rep.turns.get(pool, 0)
+    return max(-1.0, min(1.0, behind * rep.weight(pool) / ONE_LEAD))
 
 
-def later_by(rep: Rep, other: Rep, pool: PoolId, virtual: int) -> float:
-    """By how many leads `rep`'s shortfall is lower than `other`'s."""
-    return (due_at(rep, pool, virtual) - due_at(other, pool, virtual)) * rep.pools[pool] / ONE_LEAD
+def at_distance(before: Rep | None, after: Rep, pool: PoolId, virtual: int) -> int:
+    """His turn in a pool after his ability or his weight changed: his lag stays what it was."""
+    behind = 0
+    if before is not None and pool in before.turns:
+        dealing = before.able and pool in before.pools
+        behind = virtual - before.turns[pool] if dealing else before.turns[pool]
+        known = before.pools.get(pool)
+        if known is not None and before.weight(pool) != after.weight(pool):
+            behind = behind * before.weight(pool) // after.weight(pool)
+    return virtual - behind if after.able else behind

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from schemas.agreement import Agreement, PoolMode
+from schemas.agreement import Agreement, Pool, PoolMode
 from schemas.base import Event
 from schemas.ids import PoolId, RepId, TeamId
-from services.routing.team.ability import Hours
+from services.routing.team.ability import Hours, settled
+from services.routing.team.fairness import at_distance
 from services.routing.team.state import REP, PoolTurn, Rep, TeamRouting
 from services.runtime.protocol import Context
 
@@ -32,39 +33,46 @@ class Sitting:
         self.left_to_do = AT_ONCE
         self.events: list[Event] = []
         self.pools = dict(state.pools)
-        self._reps: dict[RepId, Rep] | None = None
 
     # ---- reps
 
     def rep(self, rep_id: RepId) -> Rep | None:
-        """A rep who is in the team, or was and still holds places."""
-        if self._reps is not None:
-            return self._reps.get(rep_id)
+        """A rep who is in the team, or was."""
         rep: Rep | None = self.parts.get(REP, rep_id)
         return rep
 
-    def put_rep(self, rep_id: RepId, rep: Rep) -> None:
-        """Remember a rep; one who left and holds nothing any more is forgotten."""
-        gone = rep.left and rep.open <= 0
-        if gone:
-            self.parts.remove(REP, rep_id)
-        else:
+    def put_rep(self, rep_id: RepId, rep: Rep) -> Rep:
+        """Remember a rep as he is now, able or not; one who left, too, so that he finds his account if he comes back."""
+        before = self.rep(rep_id)
+        rep = settled(rep, self.hours)
+        moved = before is None or (before.able, before.pools, before.factors) != (rep.able, rep.pools, rep.factors)
+        if moved:
+            rep = self._moved(before, rep)
+        if rep != before:
             self.parts.put(REP, rep_id, rep)
-        if self._reps is not None:
-            if gone:
-                self._reps.pop(rep_id, None)
-            else:
-                self._reps[rep_id] = rep
+        return rep
 
-    def all_reps(self) -> dict[RepId, Rep]:
-        """Every rep, by name."""
-        if self._reps is None:
-            self._reps = {RepId(name): rep for name, rep in self.parts.of(REP)}
-        return self._reps
+    def _moved(self, before: Rep | None, rep: Rep) -> Rep:
+        """Count him with those who are able, or no more, and keep his lags."""
+        turns = dict(rep.turns)
+        for pool in rep.pools:
+            turns[pool] = at_distance(before, rep, pool, self.turn(pool).virtual)
+        if before is not None and before.able:
+            for pool in before.pools:
+                self._count_able(pool, before.weight(pool), -1)
+                if pool not in rep.pools and pool in turns:
+                    turns[pool] = self.turn(pool).virtual - turns[pool]
+        if rep.able:
+            for pool in rep.pools:
+                self._count_able(pool, rep.weight(pool), +1)
+        return replace(rep, turns=turns)
 
-    def members(self, pool: PoolId) -> dict[RepId, Rep]:
-        """The reps of a pool, in no order that matters."""
-        return {rep_id: rep for rep_id, rep in self.all_reps().items() if pool in rep.pools and not rep.left}
+    def _count_able(self, pool: PoolId, weight: int, change: int) -> None:
+        turn = self.turn(pool)
+        weights = {**turn.weights, weight: turn.weights.get(weight, 0) + change}
+        if not weights[weight]:
+            del weights[weight]
+        self.pools[pool] = replace(turn, weights=weights)
 
     # ---- pools
 
@@ -73,27 +81,37 @@ class Sitting:
         known = self.agreement.pools.get(pool)
         return known is None or known.team != self.team
 
+    def terms(self, pool: PoolId) -> Pool:
+        """What the agreement says of a pool that is not gone."""
+        return self.agreement.pools[pool]
+
     def claimed(self, pool: PoolId) -> bool:
         """Whether reps take this pool's leads themselves."""
-        return self.agreement.pools[pool].mode is PoolMode.CLAIM
+        return self.terms(pool).mode is PoolMode.CLAIM
 
     def turn(self, pool: PoolId) -> PoolTurn:
         """Where the pool is."""
-        return self.pools.get(pool, PoolTurn())
+        return self.pools.get(pool) or _UNTURNED
 
-    def put_virtual(self, pool: PoolId, virtual: int) -> None:
-        """Set the pool's virtual time."""
-        self.pools[pool] = replace(self.turn(pool), virtual=virtual)
+    def put_turn(self, pool: PoolId, turn: PoolTurn) -> None:
+        """Set where the pool is."""
+        self.pools[pool] = turn
 
-    def count_waiting(self, pool: PoolId, change: int) -> None:
+    def count_waiting(self, pool: PoolId, need: str, change: int) -> None:
         """One more or one fewer lead waits for the pool."""
         turn = self.turn(pool)
-        self.pools[pool] = replace(turn, waiting=turn.waiting + change)
+        lanes = {**turn.lanes, need: turn.lanes.get(need, 0) + change}
+        if not lanes[need]:
+            del lanes[need]
+        self.pools[pool] = replace(turn, lanes=lanes)
 
     def pools_with_queue(self) -> Iterator[PoolId]:
         """The pools for which leads wait."""
-        return iter([pool for pool, turn in self.pools.items() if turn.waiting > 0])
+        return iter([pool for pool, turn in self.pools.items() if turn.lanes])
 
     def say(self, event: Event) -> None:
         """Say it."""
         self.events.append(event)
+
+
+_UNTURNED = PoolTurn()

@@ -1,25 +1,57 @@
-"""What routing by team remembers: a small head, and a part per rep, place taken, waiting lead, released request."""
+"""What routing by team remembers: a small head, and a part per rep, place taken, waiting lead, released request, company.
+
+Parts say where they stand in orders (`standings`), so that the next turn, the head of a queue or the next instant at
+which something changes is found at once, however many there are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
 from schemas.events.routing import QueueReason
-from schemas.ids import CalendarId, LeadId, PoolId, RepId, RequestId, RoleId
+from schemas.ids import CalendarId, LeadId, PoolId, RepId, RoleId
+from services.routing.team.companies import name_words
 
-REP, PLACE, WAIT, LINE, OVER = "rep", "place", "wait", "line", "over"
-"""The kinds of part: `rep/<rep>`, `place/<request>`, `wait/<request>`, `over/<request>`, and the order of the queue,
-`line/<pool>/<grade>/<arrival>/<request>`: an entry for each waiting lead whose name sorts where the lead stands."""
+REP, PLACE, WAIT, OVER, ACCOUNT = "rep", "place", "wait", "over", "account"
+"""The kinds of part: `rep/<rep>`, `place/<request>`, `wait/<request>`, `over/<request>`, `account/<account>`."""
+
+TURN, FEWEST, OFF, WAKE = "turn", "fewest", "off", "wake"
+"""Orders of reps: able ones by pool, weight and turn, or by what they hold; unable ones; by when that may change."""
+HOLDS, LINE, UNTIL, FORGET, DOMAIN, WORD = "holds", "line", "until", "forget", "domain", "word"
+"""Orders of places by rep, waiting leads by pool and rank or by their time, released requests by age, and companies."""
+
+Standing = tuple[str, str]
+"""An order, and where a part stands in it."""
 
 
 class PoolTurn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a pool is: how far its turns have come, and how many leads wait for it."""
+    """Where a pool is: how far its turns have come, who is able to take one, and how many leads wait for it."""
 
     virtual: int = 0
     """The pool's virtual time (see `fairness`)."""
-    waiting: int = 0
+    rest: int = 0
+    """What a division left over, so that no part of a lead is ever lost."""
+    weights: dict[int, int] = {}
+    """How many able members have each weight."""
+    lanes: dict[str, int] = {}
+    """How many leads wait, by what they need (see `Wait.need`)."""
+    ended: int = 0
+    succeeded: int = 0
+    """Assignments of the pool that ended, and ended well, in thousandths; both fade."""
+    counted_ms: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many leads wait for it."""
+        return sum(self.lanes.values())
+
+    @property
+    def weight(self) -> int:
+        """The weight of all able members together."""
+        return sum(weight * count for weight, count in self.weights.items())
 
 
 class TeamRouting(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,10 +60,10 @@ class TeamRouting(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int = 0
     """The newest agreement that this team has decided under."""
     settled: int = 0
-    """The agreement under which all waiting leads have been looked at."""
+    """The agreement under which all waiting leads and all reps have been looked at."""
     pools: dict[PoolId, PoolTurn] = {}
     somebody_ms: int | None = None
-    """When somebody may become able to take a waiting lead: an absence ends or a calendar opens."""
+    """When somebody's ability changes by time alone, or a waiting lead's time is over."""
     agreement_ms: int | None = None
     """When a published agreement comes into force, while leads wait."""
     forget_ms: int | None = None
@@ -45,25 +77,91 @@ class TeamRouting(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(pool.waiting for pool in self.pools.values())
 
 
+class CapTerms(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cap of the roster."""
+
+    at_most: int
+    per: str
+    rolling: bool = False
+    grades: tuple[str, ...] = ()
+
+
+class Given(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What counts towards one cap."""
+
+    since_ms: int = 0
+    """A calendar cap: when the window began that `count` is of."""
+    count: int = 0
+    times: tuple[int, ...] = ()
+    """A rolling cap: when each lead was given; never more than the cap allows."""
+
+
+class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the roster says of a rep besides his pools."""
+
+    caps: tuple[CapTerms, ...] = ()
+    zone: str | None = None
+    breaks: tuple[tuple[tuple[int, ...], int, int], ...] = ()
+    """(weekdays, from minute, to minute)."""
+    leave: tuple[tuple[str, str], ...] = ()
+    skills: tuple[str, ...] = ()
+
+
+NO_TERMS = Terms()
+
+
 class Rep(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rep as this team knows him."""
 
     role: RoleId
     pools: dict[PoolId, int] = {}
-    """Weight per pool."""
+    """Weight per pool, as the roster gives it."""
+    factors: dict[PoolId, int] = {}
+    """Per cent of it that count, where weights follow success; absent: 100."""
     cap: int | None = None
     calendar: CalendarId | None = None
+    terms: Terms = NO_TERMS
     available: bool = True
     until_ms: int | None = None
     """When `available` turns round by itself."""
     open: int = 0
     """Places taken by him."""
+    held_grades: dict[str, int] = {}
+    """Of these, by grade."""
+    given: tuple[Given, ...] = ()
+    """One for each cap of his terms."""
+    unanswered_ms: int | None = None
+    """When he was first given a lead since he last acted."""
+    able: bool = False
+    """Whether he can take a lead now, as far as it does not hang on the lead."""
+    wake_ms: int | None = None
+    """When time alone may change that."""
     turns: dict[PoolId, int] = {}
-    """His virtual time per pool (see `fairness`)."""
-    missed: tuple[PoolId, ...] = ()
-    """Pools that went on while he could take nothing."""
+    """Per pool, while he is able: his virtual time. While he is not: how far he was behind the pool's."""
+    written_off: dict[PoolId, int] = {}
+    """Thousandths of leads that others' comings and goings kept him from (see `fairness`)."""
+    tally: dict[PoolId, tuple[int, int]] = {}
+    """(ended, succeeded) assignments per pool, in thousandths; they fade."""
     left: bool = False
-    """He is in the team no more; kept until his last place is released, so that it is counted if he comes back."""
+    """He is in the team no more; kept, so that his places and his account count if he comes back."""
+
+    def weight(self, pool: PoolId) -> int:
+        """His weight in a pool, in hundredths."""
+        return self.pools[pool] * self.factors.get(pool, 100)
+
+    def standings(self, name: str) -> Iterator[Standing]:
+        """Where he stands."""
+        if self.wake_ms is not None and not self.left:
+            yield WAKE, f"{self.wake_ms:015d}/{name}"
+        if self.left:
+            return
+        for pool in self.pools:
+            if self.able:
+                turn = self.turns.get(pool, 0)
+                yield TURN, f"{pool}/{self.weight(pool):06d}/{turn:020d}/{self.open:05d}/{name}"
+                yield FEWEST, f"{pool}/{self.open:05d}/{turn:020d}/{name}"
+            else:
+                yield OFF, f"{pool}/{name}"
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,6 +170,12 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     lead: LeadId
     rep: RepId
     number: int
+    grade: str = ""
+    pool: PoolId | None = None
+
+    def standings(self, name: str) -> Iterator[Standing]:
+        """By rep."""
+        yield HOLDS, f"{self.rep}/{name}"
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,12 +188,22 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     arrived_ms: int
     reason: QueueReason
     excluded: tuple[RepId, ...] = ()
+    skills: tuple[str, ...] = ()
+    """What a rep must know, where the pool goes by skills."""
+    need: str = ""
+    """A short name for these; leads of one need stand in one lane."""
+    until_ms: int | None = None
+    """When it goes on to another pool, or is dealt instead of claimed."""
+    owner: RepId | None = None
+    domain: str | None = None
+    company: str | None = None
+    role: RoleId = RoleId("")
 
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One entry of the order of a pool's queue."""
-
-    request: RequestId
+    def standings(self, name: str) -> Iterator[Standing]:
+        """In the queue, and by its time."""
+        yield LINE, f"{self.pool}/{self.need}/{self.grade}/{self.arrived_ms:015d}/{name}"
+        if self.until_ms is not None:
+            yield UNTIL, f"{self.until_ms:015d}/{name}"
 
 
 class Over(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,6 +211,28 @@ class Over(msgspec.Struct, frozen=True, omit_defaults=True):
 
     number: int
     at_ms: int
+
+    def standings(self, name: str) -> Iterator[Standing]:
+        """By age."""
+        yield FORGET, f"{self.at_ms:015d}/{name}"
+
+
+class Account(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A company that reps of this team own or have open opportunities with."""
+
+    name: str | None = None
+    domains: tuple[str, ...] = ()
+    owners: tuple[RepId, ...] = ()
+    customer: bool = False
+    opportunities: tuple[RepId, ...] = ()
+    """Whose the open ones are."""
+
+    def standings(self, name: str) -> Iterator[Standing]:
+        """By domain and by each word of its name."""
+        for domain in self.domains:
+            yield DOMAIN, f"{domain}/{name}"
+        for word in name_words(self.name or ""):
+            yield WORD, f"{word}/{name}"
 
 
 def due(state: TeamRouting) -> datetime | None:
@@ -108,3 +244,5 @@ def due(state: TeamRouting) -> datetime | None:
 def touched_by_agreement(state: TeamRouting) -> bool:
     """A new agreement matters to a team for which leads wait: their pool may be gone."""
     return state.waiting > 0
+
+

@@ -50,14 +50,21 @@ alerts: []
 
 ONE = "  p1: {team: s}\n  pc: {team: s, mode: claim}"
 TWO = "  p2: {team: s}"
+TIMED = """  p1: {team: s, accept_within: 1h, overflow: {after: 6h, to: px}}
+  pc: {team: s, mode: claim, claim_within: 2h, accept_within: 1h, overflow: {after: 6h, to: px}}
+  px: {team: s, mode: fewest_open}"""
+TIMED_TWO = "  p2: {team: s, accept_within: 1h}"
+"""Where offers stand for a time, leads overflow, and claims end in dealing."""
 
 
 @cache
 def agreement(version: int, flavour: str) -> Agreement:
-    """Version 1 or 2. flavour: `push` deals leads out, `claim` lets reps take them."""
+    """Version 1 or 2. flavour: `push` deals leads out, `claim` lets reps take them; `offers` and `grabs` do the same, but
+    everything has its time."""
+    timed = flavour in ("offers", "grabs")
     if version == 1:
-        return load(TEXT.format(pools=ONE, pool="pc" if flavour == "claim" else "p1"), 1)
-    return load(TEXT.format(pools=TWO, pool="p2"), 2)
+        return load(TEXT.format(pools=TIMED if timed else ONE, pool="pc" if flavour in ("claim", "grabs") else "p1"), 1)
+    return load(TEXT.format(pools=TIMED_TWO if timed else TWO, pool="p2"), 2)
 
 
 @dataclass

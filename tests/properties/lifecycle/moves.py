@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEAM_S, TEAM_A = TeamId("s"), TeamId("a")
 REPS = {TEAM_S: (RepId("ana"), RepId("bob")), TEAM_A: (RepId("paul"),)}
 POOLS = {
-    TEAM_S: {PoolId("p1"): 1, PoolId("pc"): 1, PoolId("p2"): 1},
+    TEAM_S: {PoolId("p1"): 1, PoolId("pc"): 1, PoolId("p2"): 1, PoolId("px"): 1},
     TEAM_A: {PoolId("pa"): 1},
 }
 NAMES = uuid.UUID("7d3c5a7e-33b1-4b0c-9a5e-000000000000")

@@ -174,6 +174,25 @@ def _without_restart(starts: Callable[..., bool]) -> Callable[..., bool]:
     return never_again
 
 
+def _whatever_was_done(rule: Rule) -> Rule:
+    """An offer whose time was over is withdrawn whatever was done with it meanwhile."""
+
+    def withdrawn(life: Life, e: routing.AssignmentWithdrawn, at: lifecycle.At) -> lifecycle.After:
+        late = isinstance(e.cause, routing.NotAccepted)
+        return rule(replace(life, last_action=-1) if late else life, e, at)
+
+    return withdrawn
+
+
+def _keeps_overflowed(state: Any, event: Event, context: Context, inner: Inner) -> Decision[Any]:
+    before = dict(context.parts.of(WAIT))
+    decision = inner(state, event, context)
+    for said in decision.events:
+        if isinstance(said, routing.LeadQueued) and said.reason is routing.QueueReason.OVERFLOWED:
+            context.parts.put(WAIT, said.request_id, replace(before[said.request_id], until_ms=None))
+    return decision
+
+
 def _any_epoch(rule: Rule) -> Rule:
     return lambda life, e, at: rule(life, e.model_copy(update={"epoch": life.epoch}), at)
 
@@ -337,5 +356,26 @@ MUTANTS = (
         {TEAM: _flush_on_timer},
         moves=("agreement", "RepLeft", "RepAvailabilityChanged", "LeadSubmitted"),
         scans_once=True,
+    ),
+    Mutant(
+        "an offer is withdrawn although it was accepted before the withdrawal was in the log",
+        "I7",
+        rules={routing.AssignmentWithdrawn: _whatever_was_done},
+        moves=("LeadAccepted", "ContactAttempted", "TimerDue"),
+        flavour="offers",
+    ),
+    Mutant(
+        "nobody remembers that an offer's time is over",
+        "I3 offered, untouched, beyond its time",
+        {LEAD: _without(lambda said, event, context: not isinstance(getattr(said, "cause", None), routing.NotAccepted))},
+        moves=("LeadAccepted", "ActionUndone", "TimerDue"),
+        flavour="offers",
+    ),
+    Mutant(
+        "a lead that overflowed stays in the queue that it left",
+        "I3",
+        {TEAM: _keeps_overflowed},
+        moves=("RepLeft", "RepAvailabilityChanged", "TimerDue", "LeadSubmitted"),
+        flavour="offers",
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from schemas.events.routing import QueueReason
 from schemas.ids import PoolId, RepId
 from schemas.lifecycle import Life, State
-from services.routing.processors import TEAM
+from services.routing.processors import LEAD, TEAM
 from services.routing.team.ability import Hours, able
-from services.routing.team.state import LINE, PLACE, REP, WAIT
+from services.routing.team.state import PLACE, REP, WAIT
 from services.sla.processor import SLA
 from services.sla.state import Hand, Watch
 from tests.properties.lifecycle.agreements import agreement
@@ -46,12 +47,23 @@ def _lead(w: World, lead: str, s: Life) -> None:
         if rep is None or rep.left:
             raise Bad("I3 assigned to a rep who has left")
         _watched(w.state(SLA.name, lead), s)
+        _offered(w, lead, s)
     if s.state is State.OPEN and s.queued is None:
         raise Bad("I3 open request without an answer")
     if s.state in (State.NEW, State.UNROUTED, State.RETURNED):
         raise Bad(f"I3 stuck in {s.state}")
     if s.state in (State.RECYCLED, State.RETIRED, State.LOST) and s.submitted > s.ended:
         raise Bad("I3 a submission came and the lead sleeps")
+
+
+def _offered(w: World, lead: str, s: Life) -> None:
+    """An offer that nothing was done with stands no longer than it may."""
+    offered = w.state(LEAD.name, lead).offered
+    untouched = s.state is State.ASSIGNED and s.last_action == s.epoch
+    if not untouched or offered is None or offered.request != s.offer:
+        return
+    if offered.by_ms is None or offered.by_ms <= w.clock.timestamp() * 1000:
+        raise Bad("I3 offered, untouched, beyond its time")
 
 
 def _watched(watch: Watch, s: Life) -> None:
@@ -70,11 +82,21 @@ def _counts(w: World, team: str) -> None:
         if rep.open != sum(p.rep == name for p in places):
             raise Bad("I2 a rep's count of places is wrong")
     waits = w.parts(team, WAIT)
-    if sorted(line.request for line in w.parts(team, LINE).values()) != sorted(waits):
-        raise Bad("I3 the order of the queue and its entries differ")
+    _able(w, team)
     pools = w.state(TEAM.name, team).pools
     if {p: t.waiting for p, t in pools.items() if t.waiting} != _tally([x.pool for x in waits.values()]):
         raise Bad("I3 the count of waiting leads is wrong")
+
+
+def _able(w: World, team: str) -> None:
+    """The pools' sums of weights are those of the members who are able."""
+    sums: dict[PoolId, int] = {}
+    for rep in w.parts(team, REP).values():
+        for pool in rep.pools if rep.able and not rep.left else ():
+            sums[pool] = sums.get(pool, 0) + rep.weight(pool)
+    known = {p: t.weight for p, t in w.state(TEAM.name, team).pools.items() if t.weights}
+    if known != sums:
+        raise Bad(f"I2 a pool's sum of weights is wrong: {known} {sums}")
 
 
 def _tally(pools: list[PoolId]) -> dict[PoolId, int]:
@@ -89,7 +111,9 @@ def _queue(w: World, team: str) -> None:
         pool = known.pools.get(wait.pool)
         if pool is None or pool.team != team:
             raise Bad("I3 waits in a pool that is gone")
-        if pool.mode == "fair":
+        if wait.until_ms is not None and wait.until_ms <= w.clock.timestamp() * 1000:
+            raise Bad("I3 waits beyond its time")
+        if wait.reason is QueueReason.NOBODY_AVAILABLE:
             for name, rep in w.parts(team, REP).items():
                 if able(rep, hours) and wait.pool in rep.pools and RepId(name) not in wait.excluded:
                     raise Bad("I3 waits while a rep is free")

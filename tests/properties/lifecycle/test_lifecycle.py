@@ -84,6 +84,8 @@ EVERYTHING = (
         (2, "TimerDue LeadAccepted ContactAttempted", "push", ("ana", "bob")),
         (2, "agreement RepLeft LeadSubmitted", "push", ()),
         (2, "LeadClaimed LeadErased CrmWon", "claim", ("ana",)),
+        (2, "TimerDue LeadAccepted RepAvailabilityChanged", "offers", ("ana",)),
+        (2, "TimerDue LeadClaimed", "grabs", ("ana",)),
     ],
 )
 def test_every_interleaving_of_a_small_world_keeps_every_invariant(

@@ -309,22 +309,36 @@ class World:
         elif isinstance(event, scoring.LeadQualified | scoring.LeadNurtured | scoring.LeadDisqualified):
             if event.judged_at < before.start:
                 raise Bad("I6 a verdict about an earlier life or cycle")
-        elif isinstance(event, routing.AssignmentWithdrawn) and isinstance(event.cause, routing.AfterBreach):
+        elif isinstance(event, routing.AssignmentWithdrawn) and not isinstance(event.cause, routing.RepGone):
             self._watch_withdrawal(key, event)
 
     def _watch_withdrawal(self, key: str, event: routing.AssignmentWithdrawn) -> None:
         entries = self.logs[key].entries
-        since = max(
+        since = self._deadline_of(key, event)
+        for i, e in enumerate(entries[:-1]):
+            named = getattr(e.event, "assignment_id", None) == event.assignment_id
+            if i > since and e.effect is Effect.EFFECT and type(e.event) in ACTIONS and named:
+                raise Bad("I7 withdrawn although an action on it came after the deadline and before the withdrawal")
+
+    def _deadline_of(self, key: str, event: routing.AssignmentWithdrawn) -> int:
+        """Where the TimerDue stands that told that the offer's or the clock's time was over."""
+        entries = self.logs[key].entries
+        if isinstance(event.cause, routing.NotAccepted):
+            timers = (
+                i
+                for i, e in enumerate(entries)
+                if isinstance(e.event, runtime.TimerDue)
+                and e.event.processor == LEAD.name
+                and e.record.at >= event.cause.accept_by
+            )
+            return min(timers)
+        return max(
             e.event.since
             for e in entries
             if isinstance(e.event, sla.ClockBreached)
             and e.effect is not None
             and e.event.assignment_id == event.assignment_id
         )
-        for i, e in enumerate(entries[:-1]):
-            named = getattr(e.event, "assignment_id", None) == event.assignment_id
-            if i > since and e.effect is Effect.EFFECT and type(e.event) in ACTIONS and named:
-                raise Bad("I7 withdrawn although an action on it came after the deadline and before the withdrawal")
 
     # ------------------------------------------------------------------ until nothing moves
 

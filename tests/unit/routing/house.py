@@ -13,6 +13,7 @@ from schemas.events import desk, routing
 from schemas.ids import LeadId, RequestId, TeamId
 from schemas.topics import LEADS
 from services.routing.processors import TEAM
+from services.routing.team.state import LINE
 from services.runtime.replay import AgreementsInMemory, Replay
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -113,11 +114,24 @@ class SalesTeam:
             arrived_at=ask.pop("arrived_at", self.loop.now),
             agreement="tests",
             agreement_version=ask.pop("version", 1),
+            **ask,
         )
 
     def releases(self, number: int, n: int = 1) -> None:
         """The lead of that number needs its place no more."""
         self._say(routing.AssignmentReleased, lead_id=lead(number), request_id=request(number), number=n)
+
+    def owns(self, account: str, **how: Any) -> None:
+        """A company is known."""
+        self._say(desk.AccountSet, account_id=account, **how)
+
+    def disowns(self, account: str) -> None:
+        """It is nobody's any more."""
+        self._say(desk.AccountRemoved, account_id=account)
+
+    def acts(self, rep: str) -> None:
+        """The rep was seen at work."""
+        self._say(desk.RepActed, rep_id=rep)
 
     def claims(self, rep: str, number: int) -> None:
         """A rep asks for a waiting lead."""
@@ -142,7 +156,8 @@ class SalesTeam:
 
     def waiting(self) -> list[str]:
         """The requests that wait, in order."""
-        return [line.request for _, line in sorted(dict(self.loop.parts(TEAM.name, "sales").get("line", {})).items())]
+        waits = dict(self.loop.parts(TEAM.name, "sales").get("wait", {}))
+        return [name for _, name in sorted((entry, n) for n, w in waits.items() for k, entry in w.standings(n) if k == LINE)]
 
     def passes(self, time: timedelta) -> None:
         """Time passes."""

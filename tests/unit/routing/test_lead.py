@@ -22,8 +22,8 @@ ONE = lead(1)
 class Sales:
     """One lead and one team, with both processors of routing."""
 
-    def __init__(self, *reps: str, attributes: dict[str, Any] | None = None) -> None:
-        self.loop = Replay([LEAD, TEAM], agreement(), start=MONDAY)
+    def __init__(self, *reps: str, attributes: dict[str, Any] | None = None, **terms: str) -> None:
+        self.loop = Replay([LEAD, TEAM], agreement(**terms), start=MONDAY)
         for rep in reps:
             self.joins(rep)
         self.says(

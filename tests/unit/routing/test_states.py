@@ -34,6 +34,7 @@ def test_a_team_s_state_survives_being_written_down() -> None:
         team.asks(n, excluded=("bob",))
     team.asks(3, ask=routing.Directed(rep_id=RepId("bob")))
     team.releases(3)
+    team.owns("acme", owners=("ana",), domains=("acme.example",))
     parts = team.loop.parts(TEAM.name, "sales")
     assert {kind for kind, named in parts.items() if named} == set(TEAM.parts)
     survives(TEAM, team.loop.state(TEAM.name, "sales"), parts)
