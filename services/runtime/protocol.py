@@ -256,8 +256,8 @@ class Parts:
                 self._changed.keep(kind, name, part)
         for order, stands in overlay._changed._orders.items():
             own = self._changed.order(order)
-            for entry, name in stands.entries.items():
-                own.enter(entry, name)
+            for entry, stands_there in stands.entries.items():
+                own.enter(entry, stands_there)
 
 
 _NOTHING: Mapping[str, Any] = {}
