@@ -267,6 +267,16 @@ class Calendar(Part):
             total += min(last, until) - first
         return timedelta(microseconds=total)
 
+    def open_between(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """When it is open between two instants, in UTC and in order."""
+        first_us, end_us = ((at.astimezone(UTC) - _EPOCH) // _US for at in (start, end))
+        day = start.astimezone(self._zone).date() - timedelta(days=1)
+        while day <= end.astimezone(self._zone).date() + timedelta(days=1):
+            for first, last in sorted(self._open_on(day)):
+                if (opens := max(first, first_us)) < (closes := min(last, end_us)):
+                    yield _EPOCH + opens * _US, _EPOCH + closes * _US
+            day += timedelta(days=1)
+
     def add_open_time(self, start: datetime, length: timedelta) -> datetime:
         """The first instant by which `length` of open time has passed since `start`, in UTC."""
         if self.always:

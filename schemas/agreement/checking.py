@@ -16,25 +16,26 @@ DEFAULT_FILE = "deploy/agreements/default.yaml"
 
 def check(text: str) -> list[Finding]:
     """Everything that is wrong or doubtful in an agreement, by line. No errors: `load` takes it."""
-    return _check(text)[1]
+    return examine(text)[2]
 
 
 def load(text: str, version: int) -> Agreement:
     """The agreement that `text` is. Raises AgreementRefused with all findings."""
-    terms, findings = _check(text)
+    terms, _, findings = examine(text)
     if terms is None or any(f.severity == "error" for f in findings):
         raise AgreementRefused(findings)
     return Agreement(version, terms)
 
 
-def _check(text: str) -> tuple[Terms | None, list[Finding]]:
+def examine(text: str) -> tuple[Terms | None, Document, list[Finding]]:
+    """What `text` says, if it has the shape of an agreement; where each piece stands; and what is wrong with it."""
     document = read(text)
     if document.data is None or not isinstance(document.data, dict):
-        return None, document.findings or [not_a_mapping("an agreement", "name: default")]
+        return None, document, document.findings or [not_a_mapping("an agreement", "name: default")]
     findings = list(document.findings)
     terms = _validate(document, findings)
     findings += Meaning(document).findings()
-    return terms, sorted(set(findings), key=lambda f: (f.line, f.path, f.code))
+    return terms, document, sorted(set(findings), key=lambda f: (f.line, f.path, f.code))
 
 
 def not_a_mapping(what: str, example: str) -> Finding:

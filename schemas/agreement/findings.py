@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+Severity = Literal["error", "warning", "info"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake (`error`) or doubt (`warning`): where it is, what is wrong, and what to do about it."""
+    """One mistake (`error`), doubt (`warning`) or thing worth knowing (`info`): where it is, what is wrong, and what to do about it."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     code: str
     """A stable word for this kind of mistake, such as `unknown_key`."""
     path: str

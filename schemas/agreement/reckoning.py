@@ -181,8 +181,8 @@ class Plan:
         self._nobody: dict[int, tuple[Contribution, ...]] = dict.fromkeys(range(len(self._parts)), ())
         self._fit_rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] == "fit")
         self._rules = tuple((p.place, p.asked, p.number, p.group) for p in plain if self._parts[p.place] != "fit")
-        self._letters, self._numbers = _steps(scoring.grades, "CBA"), _steps(scoring.grades, "321")
-        self.grade_steps: Mapping[PartName, tuple[int, ...]] = {"fit": self._letters[0], "engagement": self._numbers[0]}
+        self.letters, self.numbers = _steps(scoring.grades, "CBA"), _steps(scoring.grades, "321")
+        self.grade_steps: Mapping[PartName, tuple[int, ...]] = {"fit": self.letters[0], "engagement": self.numbers[0]}
 
     def reckon(self, facts: Facts, now_ms: int) -> Reckoned:
         """The score of these facts at their instant."""
@@ -223,8 +223,8 @@ class Plan:
 
     def grade(self, fit: int, engagement: int) -> Grade:
         """The letter that the fit earns with the number that the engagement earns."""
-        letter = self._letters[1][bisect_right(self._letters[0], fit)]
-        return cast(Grade, letter + self._numbers[1][bisect_right(self._numbers[0], engagement)])
+        letter = self.letters[1][bisect_right(self.letters[0], fit)]
+        return cast(Grade, letter + self.numbers[1][bisect_right(self.numbers[0], engagement)])
 
     # ------------------------------------------------------------------ what is said of it
 

@@ -100,18 +100,19 @@ class Roster(Part):
 
 def check_roster(text: str, agreement: Agreement | None = None) -> list[Finding]:
     """Everything that is wrong in a roster, by line; with an agreement also against its teams, pools and calendars."""
-    return _check(text, agreement)[1]
+    return examine_roster(text, agreement)[1]
 
 
 def load_roster(text: str, agreement: Agreement | None = None) -> Roster:
     """The roster that `text` is. Raises AgreementRefused with all findings."""
-    roster, findings = _check(text, agreement)
+    roster, findings = examine_roster(text, agreement)
     if roster is None or any(f.severity == "error" for f in findings):
         raise AgreementRefused(findings)
     return roster
 
 
-def _check(text: str, agreement: Agreement | None) -> tuple[Roster | None, list[Finding]]:
+def examine_roster(text: str, agreement: Agreement | None) -> tuple[Roster | None, list[Finding]]:
+    """The roster, if it has the shape of one, and what is wrong with it."""
     document = read(text)
     if not isinstance(document.data, dict):
         example = "reps: [{id: anna, team: sales, role: sdr, pools: {inbound: 1}}]"

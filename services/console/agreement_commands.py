@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from schemas.agreement import Agreement, check, load, say_duration
-from schemas.agreement.findings import Finding
-from services.console import agreement_life, first_agreement
+from schemas.agreement import Agreement, say_duration
+from services.console import agreement_life, agreement_proof, first_agreement
 from services.console.options import AsJson, Data, doors_of, one_line, settings_by
-from services.console.terminal import EXIT_REFUSED, Refused, out, say_json
+from services.console.terminal import Refused, out, say_json
 from services.runtime.agreements import NoAgreement, Published
 
 app = typer.Typer(
@@ -25,38 +23,7 @@ app = typer.Typer(
 
 
 agreement_life.add_to(app)
-
-
-@app.command("check")
-def check_file(file: Annotated[Path, typer.Argument(help="The agreement (YAML).")], as_json: AsJson = False) -> None:
-    """Name every mistake of an agreement file with its line and its remedy. Exits 1 when there is one."""
-    text = first_agreement.read_text(file)
-    findings = check(text)
-    wrong = [finding for finding in findings if finding.severity == "error"]
-    if as_json:
-        say_json({"file": str(file), "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
-    else:
-        _tell_findings(file, findings, text)
-    if wrong:
-        raise typer.Exit(EXIT_REFUSED)
-
-
-def _tell_findings(file: Path, findings: list[Finding], text: str) -> None:
-    for finding in findings:
-        colour = "red" if finding.severity == "error" else "yellow"
-        out().print(f"[{colour}]{finding.severity}[/] {file}:{finding.line} {finding.path or 'the file'}: ", end="")
-        out().print(f"{finding.message} {finding.remedy}", markup=False)
-        if finding.example:
-            out().print(f"    for example: {finding.example}", markup=False)
-    wrong = sum(finding.severity == "error" for finding in findings)
-    if wrong:
-        out().print(f"[red]{wrong} mistake{'s' if wrong > 1 else ''}[/]")
-        return
-    agreement = load(text, 1)
-    out().print(
-        f"[green]holds[/]: {len(agreement.definition)} rules of the definition, {len(agreement.routing)} of routing, "
-        f"{len(agreement.clocks)} clocks, {len(agreement.reasons)} reasons"
-    )
+agreement_proof.add_to(app)
 
 
 @app.command("show")

@@ -59,7 +59,12 @@ class LeadFile(_Strict):
     source: _From = _From()
     engagements: list[_Engagement] = []
     submitted_at: AwareDatetime | None = None
+    at: AwareDatetime | None = None
+    """The instant at which it is to be judged, if nobody names another."""
+    campaigns: list[CampaignId] = []
+    """Campaigns that touched it, besides its source's."""
     existing_customer: bool = False
+    lead_id: Any = None
     email: Any = None
     phone: Any = None
     name: Any = None
@@ -132,6 +137,8 @@ def _events(lead: LeadFile, agreement: Agreement, at: datetime) -> Iterator[_Hap
         }
     )
     yield _Happened(submitted, 0, told)
+    for campaign in lead.campaigns:
+        yield _Happened(submitted, 1, _touch(campaign, submitted, agreement))
     for seen in lead.engagements:
         if seen.kind not in agreement.engagements:
             raise Refused(f"the agreement knows no engagement {seen.kind!r}{_meant(seen.kind, agreement.engagements)}")
@@ -145,6 +152,14 @@ def _events(lead: LeadFile, agreement: Agreement, at: datetime) -> Iterator[_Hap
                 quantity=seen.quantity,
             )
             yield _Happened(seen.at, 1, observed)
+
+
+def _touch(campaign: CampaignId, at: datetime, agreement: Agreement) -> EngagementObserved:
+    """An engagement of a kind that the agreement does not know: it leaves only its campaign."""
+    kind = "touched"
+    while kind in agreement.engagements:
+        kind += "-else"
+    return EngagementObserved(lead_id=_LEAD, kind=Slug(kind), occurred_at=at, source=Source(campaign=campaign))
 
 
 def _attributes(told: Mapping[str, Any], agreement: Agreement) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from services.console.lead_file import known_at, read_lead_file
 from services.console.options import AsJson
 from services.console.terminal import Refused, out, say_json
 
-_LEAD = 'The lead (JSON): {"attributes": {…}, "country", "source", "engagements": [{"kind", "at"}], "submitted_at"}.'
+_LEAD = 'The lead (JSON): {"attributes": {…}, "country", "source", "engagements": [{"kind", "at"}], "submitted_at", "campaigns", "at"}.'
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,13 +25,14 @@ def add_to(app: typer.Typer) -> None:
 def score(
     agreement: Annotated[Path, typer.Option(help="The agreement (YAML).")],
     lead: Annotated[Path, typer.Option(help=_LEAD)],
-    at: Annotated[str | None, typer.Option(help="An instant such as 2026-03-01T09:00:00Z; now otherwise.")] = None,
+    at: Annotated[str | None, typer.Option(help="An instant such as 2026-03-01T09:00:00Z; the lead's own `at` or now otherwise.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a lead off line: the number, its parts, the verdict with its rule, and what would make it qualified."""
     rules = _agreement_in(agreement)
-    asked = instant(at) if at is not None else datetime.now(UTC)
-    explained = explain(rules, known_at(read_lead_file(lead), rules, asked), asked)
+    told_of = read_lead_file(lead)
+    asked = instant(at) if at is not None else told_of.at or datetime.now(UTC)
+    explained = explain(rules, known_at(told_of, rules, asked), asked)
     if as_json:
         say_json(explained.document())
     else:

@@ -88,6 +88,7 @@ def test_every_command_has_help(leadloop) -> None:  # type: ignore[no-untyped-de
         ["audit"],
         ["explain"],
         ["agreement", "check"],
+        ["agreement", "prove"],
         ["dead-letters", "replay"],
         ["roster", "apply"],
         ["scale"],
@@ -110,6 +111,35 @@ def test_a_wrong_agreement_is_told_by_line_and_exits_1(leadloop, tmp_path: Path)
     findings = json.loads(answer)["findings"]
     assert code == 1
     assert any("nowhere" in finding["message"] and finding["line"] > 1 and finding["remedy"] for finding in findings)
+
+
+def test_a_proof_is_told_with_leads_that_show_it_and_exits_by_what_it_found(leadloop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    sample, roster = str(SAMPLES / "school.yaml"), str(SAMPLES / "school-roster.yaml")
+    code, answer, _ = leadloop("agreement", "prove", sample, "--roster", roster, "--json")
+    told = json.loads(answer)
+    assert (code, told["ok"]) == (0, True)
+    assert {"overlap", "pool_unstaffed"} <= {finding["code"] for finding in told["findings"]}
+    keys = {"severity", "code", "path", "line", "message", "remedy", "example", "file"}
+    assert all(finding.keys() == keys for finding in told["findings"])
+    file = tmp_path / "mine.yaml"
+    file.write_text((SAMPLES / "school.yaml").read_text().replace("{score: {at_least: 45}}", "{score: {at_least: 450}}"))
+    code, answer, _ = leadloop("agreement", "prove", str(file), "--json")
+    finding = next(f for f in json.loads(answer)["findings"] if f["code"] == "out_of_reach")
+    lead = tmp_path / "lead.json"
+    lead.write_text(finding["example"])
+    _, scored, _ = leadloop("score", "--agreement", sample, "--lead", str(lead), "--json")
+    assert code == 1
+    assert f"at most {float(json.loads(scored)['score']):g}" in finding["message"]
+
+
+def test_a_file_that_is_not_there_is_wrong_usage_and_one_that_is_no_text_is_a_finding(leadloop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for command in ("check", "prove"):
+        code, _, complaint = leadloop("agreement", command, str(tmp_path / "none.yaml"), "--json")
+        assert (code, "cannot be read" in complaint) == (2, True)
+        file = tmp_path / "bytes.yaml"
+        file.write_bytes(b"name: x\n\xff\xfe")
+        code, answer, _ = leadloop("agreement", command, str(file), "--json")
+        assert (code, json.loads(answer)["findings"][0]["code"], json.loads(answer)["findings"][0]["line"]) == (1, "not_utf8", 2)
 
 
 def test_a_new_agreement_file_is_a_copy_that_holds_and_overwrites_nothing(leadloop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
