@@ -158,9 +158,14 @@ class House:
         assert self._supervisor is not None
         ps = await asyncio.create_subprocess_exec("ps", "-axo", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE)
         listing, _ = await ps.communicate()
-        rows = [line.split(None, 2) for line in listing.decode().splitlines()]
-        [pid] = [int(p) for p, parent, what in rows if int(parent) == self._supervisor.pid and "console.nursery" in what]
-        return pid
+        children: list[str] = []
+        for line in listing.decode(errors="replace").splitlines():
+            pid, parent, *command = line.split(None, 2)
+            if int(parent) == self._supervisor.pid:
+                children += command
+                if "services.console.nursery" in "".join(command):
+                    return int(pid)
+        raise ProcessLookupError(f"the supervisor has no nursery, only {children}")
 
     async def _freeze(self, whom: str, seconds: float) -> None:
         frozen = await self._signal(whom, signal.SIGSTOP)
