@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from schemas.agreement.life import COURSE_EVENTS
-from schemas.topics import AGREEMENTS
+from schemas.events.scoring import ModelPublished
+from schemas.learning.course import ModelCourse, ModelInForce
+from schemas.topics import AGREEMENTS, MODELS
 from schemas.wire import UndecodableRecord, decode
 from services.runtime import changelog
 from services.runtime.agreements import Publications
@@ -43,7 +45,7 @@ class Again:
 
 def check(evidence: Evidence, logs: Mapping[str, Mapping[str, list[Raw]]], findings: Findings) -> None:
     """Compare every processor's recorded words, timers and states with those of a replay. `logs`: without repetitions."""
-    agreements = publications(evidence.topics[AGREEMENTS.name])
+    agreements = publications(evidence.topics[AGREEMENTS.name], evidence.topics[MODELS.name])
     recorded = _recorded(logs)
     for service in SERVICES:
         for processor in find(service).processors:
@@ -54,10 +56,25 @@ def check(evidence: Evidence, logs: Mapping[str, Mapping[str, list[Raw]]], findi
     findings.expect("replay", not recorded, f"events by processors that there are not: {sorted(recorded)}")
 
 
-def publications(raw: list[Raw]) -> Publications:
-    """The agreements, read from their topic."""
-    out = Publications()
-    for r in raw:
+class Published(Publications):
+    """The agreements and the learned models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models = ModelCourse()
+
+    def model_at(self, at: datetime) -> ModelInForce | None:
+        return self.models.in_force(at)
+
+
+def publications(agreements: list[Raw], models: list[Raw]) -> Published:
+    """The agreements and models, read from their topics."""
+    out = Published()
+    for r in models:
+        event = decode(r.type, r.record.value)
+        if isinstance(event, ModelPublished):
+            out.models.take(event, r.record.at)
+    for r in agreements:
         if r.type in _COURSE:
             out.take(decode(r.type, r.record.value), r.record.at)
     return out
@@ -75,7 +92,7 @@ def _recorded(logs: Mapping[str, Mapping[str, list[Raw]]]) -> dict[str, dict[str
     return out
 
 
-def _work_again(processor: Processor[Any], evidence: Evidence, agreements: Publications, findings: Findings) -> Again:
+def _work_again(processor: Processor[Any], evidence: Evidence, agreements: Published, findings: Findings) -> Again:
     """Every record that concerns the processor, through the very `step` of a live one."""
     wanted = frozenset(name.encode() for name in interesting(processor))
     name, again = processor.name.encode(), Again()
