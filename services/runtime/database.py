@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.schema import CreateTable
 
 T = TypeVar("T")
 
+log = structlog.get_logger(__name__)
+
 READERS = 4
 _BUSY_MS = 5000
+_CHECKPOINT_EVERY_SECONDS = 2.0
+"""SQLite: how often what has been committed is copied into the database file, beside the writer."""
+_CHECKPOINT_PAGES_AT_LAST = 16_384
+"""SQLite: with so many pages (64 MB) in the log file, a commit waits for the copying itself."""
 _CONNECT_SECONDS = 5
 _SILENCE_MS = 15_000
 """After this time without an answer a connection to PostgreSQL counts as dead."""
@@ -51,6 +59,8 @@ class Database:
         self._url = _url(url, self.place)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix=f"{name}-reader")
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._checkpointed_at = 0.0
         self._writer = self._engine(pool_size=1)
         self._reader = self._engine(pool_size=READERS, reading=True)
 
@@ -64,11 +74,30 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and end the threads."""
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
         await asyncio.to_thread(self._close)
 
     async def writing(self, work: Callable[[], T]) -> T:
         """Do `work` in the one writer thread."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, work)
+
+    def checkpoint_soon(self) -> None:
+        """Copy what has been committed into SQLite's database file, if that was not done a moment ago; returns at once.
+
+        Without this every so many commits one would wait for the disk in its transaction, and who waits for it as well.
+        """
+        under_way = self._checkpointing is not None and not self._checkpointing.done()
+        if self.is_sqlite and not under_way and time.monotonic() - self._checkpointed_at >= _CHECKPOINT_EVERY_SECONDS:
+            self._checkpointed_at = time.monotonic()
+            self._checkpointing = asyncio.create_task(self.reading(self._checkpoint), name="checkpoint")
+
+    def _checkpoint(self) -> None:
+        try:
+            with self._reader.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        except sa.exc.DBAPIError as error:  # a later one, or a commit, does it; if the disk is full, commits say so
+            log.warning("checkpoint_failed", error=type(error).__name__)
 
     def begin(self) -> sa.Connection:
         """A connection in a transaction that excludes other writers; for the writer thread. The caller commits and closes."""
@@ -146,6 +175,7 @@ class Database:
                 for pragma in (
                     "journal_mode=WAL",
                     f"synchronous={synchronous}",
+                    f"wal_autocheckpoint={_CHECKPOINT_PAGES_AT_LAST}",
                     "foreign_keys=ON",
                     "cache_size=-16384",
                 ):
