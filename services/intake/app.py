@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
 
-from services.intake.doors import doors
+from services.intake.doors import doors, submitting
 from services.intake.form_doors import form_doors
 from services.intake.memory import IntakeMemory, IntakeProjection
 from services.intake.reception import Reception
+from services.intake.requests import LeadIn
 from services.intake.stewardship import Stewardship
 from services.runtime.appending import BrokerAway
-from services.runtime.http import create_app
+from services.runtime.http import HotDoor, add_hot_door, create_app
 from services.runtime.main import Running, Service
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
@@ -48,6 +50,7 @@ def intake_doors(settings: Settings, running: Running) -> FastAPI:
     app.router.lifespan_context = life
     app.include_router(doors(settings, running.agreements, reception, stewardship))
     app.include_router(form_doors(running.agreements, reception))
+    add_hot_door(app, "POST", "/v1/leads", HotDoor(LeadIn, partial(submitting, reception)))
     return app
 
 

@@ -74,6 +74,22 @@ def not_from_the_future(at: datetime | None, field: str) -> None:
         raise refused(field, f"{at.isoformat()} has not come yet; say when it happened, with its time zone")
 
 
+async def submitting(
+    reception: Reception, said: LeadIn, key: str | None, traceparent: str
+) -> tuple[int, dict[str, Any]]:
+    """Take one submission in; gives the answer's status and body. Raises Problem, BrokerAway, TimeoutError."""
+    not_from_the_future(said.submitted_at, "submitted_at")
+    try:
+        receipt = await reception.submit(said, contact_of(said), key=key, traceparent=traceparent)
+    except KeyUsedForAnotherBody as error:
+        raise Problem(
+            422,
+            "The key was used before",
+            "This Idempotency-Key came with another body before: use a new key for a new submission.",
+        ) from error
+    return 202, json_of(receipt)
+
+
 def doors(settings: Settings, agreements: AgreementReader, reception: Reception, stewardship: Stewardship) -> APIRouter:
     """Everything under /v1 but the forms."""
     router = APIRouter(prefix="/v1")
@@ -89,16 +105,8 @@ def doors(settings: Settings, agreements: AgreementReader, reception: Reception,
         The same Idempotency-Key and body give the same ids with `duplicate: true`; the same key with another body is
         refused. Without a key an equal body within the agreement's window is the same submission.
         """
-        not_from_the_future(said.submitted_at, "submitted_at")
-        try:
-            receipt = await reception.submit(said, contact_of(said), key=key, traceparent=trace_of(request))
-        except KeyUsedForAnotherBody as error:
-            raise Problem(
-                422,
-                "The key was used before",
-                "This Idempotency-Key came with another body before: use a new key for a new submission.",
-            ) from error
-        return JSONResponse(json_of(receipt), 202)
+        status, content = await submitting(reception, said, key, trace_of(request))
+        return JSONResponse(content, status)
 
     @router.post("/engagements", status_code=202, tags=["engagements"], summary="Say what prospects were seen doing")
     async def observe(

@@ -10,14 +10,15 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 
 import structlog
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,17 +26,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.runtime.appending import BrokerAway
 from services.runtime.event_streams import ServerSent, event_stream, last_event_id
 from services.runtime.health import Health
-from services.runtime.login import add_login, admitted
+from services.runtime.hot_doors import HotDoor, HotDoors
+from services.runtime.login import add_login, admitted, bears
 from services.runtime.metrics import REGISTRY, REQUEST_SECONDS, REQUESTS
 from services.runtime.problems import Problem, Request, document, of_validation
 from services.runtime.settings import Settings
 
 __all__ = [
     "BODY_LIMIT",
+    "HotDoor",
     "PortTaken",
     "Problem",
     "Request",
     "ServerSent",
+    "add_hot_door",
     "create_app",
     "event_stream",
     "last_event_id",
@@ -72,9 +76,11 @@ def create_app(
     All of /v1 needs `Authorization: Bearer <token>`, but for the paths that begin with one of `open_paths` (browser forms,
     signed webhooks). /healthz, /readyz, /metrics, /login and the API's description are open.
     """
-    app = FastAPI(title=title, description=description, version="1", redirect_slashes=False)
+    token = settings.token if token_required else None
+    app = _App(title=title, description=description, version="1", redirect_slashes=False)
+    app.front_with(token)
     app.state.stopping = asyncio.Event()
-    app.add_middleware(_Edge, token=settings.token if token_required else None, open_paths=open_paths)
+    app.add_middleware(_Edge, token=token, open_paths=open_paths)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
@@ -83,6 +89,27 @@ def create_app(
     _add_health(app, health)
     add_login(app, settings)
     return app
+
+
+class _App(FastAPI):
+    """FastAPI with hot doors in front."""
+
+    def front_with(self, token: str | None) -> None:
+        self.hot = HotDoors(super().__call__, token, BODY_LIMIT)
+        self._hot_edge = _Edge(self.hot.answer, None, ())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["method"], scope["path"]) in self.hot.doors:
+            scope["app"] = self
+            await self.hot.let_in(scope, receive, send, self._hot_edge)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def add_hot_door(app: FastAPI, method: str, path: str, door: HotDoor) -> None:
+    """Put a hot door in front of the door of the same method and path. `app`: of `create_app`."""
+    assert isinstance(app, _App)
+    app.hot.doors[method, path] = door
 
 
 def trace_of(request: HttpRequest) -> str:
@@ -184,7 +211,9 @@ class _Edge:
         self.app, self._token, self._open_paths = app, token, open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if (
+            scope["type"] != "http" or "leadloop.traceparent" in scope
+        ):  # a hot door lets it through to the app's own edge
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -199,7 +228,7 @@ class _Edge:
                 status = message["status"]
                 if status == 413:
                     await _read_out(receive)
-                MutableHeaders(scope=message)["traceparent"] = traceparent
+                message["headers"] = [*message.get("headers", ()), (b"traceparent", traceparent.encode())]
                 _measure(scope, status, began)
             await send(message)
 
@@ -224,15 +253,15 @@ class _Edge:
             self._token is not None
             and (path == "/v1" or path.startswith("/v1/"))
             and not path.startswith(self._open_paths or ("\0",))
+            and not bears(headers, self._token)
+            and not admitted(scope["method"], headers, HttpRequest(scope).cookies, self._token)
         ):
-            cookies = HttpRequest(scope).cookies
-            if not admitted(scope["method"], headers, cookies, self._token):
-                return Problem(
-                    401,
-                    "Who are you?",
-                    "This door needs the header `Authorization: Bearer <token>` with the installation's token.",
-                    headers={"WWW-Authenticate": 'Bearer realm="leadloop"'},
-                )
+            return Problem(
+                401,
+                "Who are you?",
+                "This door needs the header `Authorization: Bearer <token>` with the installation's token.",
+                headers={"WWW-Authenticate": 'Bearer realm="leadloop"'},
+            )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_LIMIT:
             too_large = _BodyTooLarge()
@@ -274,9 +303,15 @@ def _limited(receive: Receive) -> Receive:
 
 def _measure(scope: Scope, status: int, began: float) -> None:
     """To the first byte of the answer, so that a stream counts as the time that it took to open."""
-    door: str = getattr(scope.get("route"), "path", _UNKNOWN)
-    REQUESTS.labels(door, scope["method"] if door != _UNKNOWN else "", str(status)).inc()
-    REQUEST_SECONDS.labels(door).observe(time.perf_counter() - began)
+    door = str(scope.get("leadloop.door") or getattr(scope.get("route"), "path", _UNKNOWN))
+    requests, seconds = _counters(door, scope["method"] if door != _UNKNOWN else "", status)
+    requests.inc()
+    seconds.observe(time.perf_counter() - began)
+
+
+@lru_cache(maxsize=1024)
+def _counters(door: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(door, method, str(status)), REQUEST_SECONDS.labels(door)
 
 
 # ------------------------------------------------------------------ serving

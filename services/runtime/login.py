@@ -26,13 +26,18 @@ def session_of(token: str) -> str:
     return hmac.new(token.encode(), b"leadloop session", hashlib.sha256).hexdigest()
 
 
+def bears(headers: Headers, token: str) -> bool:
+    """Whether the Authorization header proves the token."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+
+
 def admitted(method: str, headers: Headers, cookies: dict[str, str], token: str) -> bool:
     """Whether a request proves the token: by its Authorization header, or by the cookie of a page of ours.
 
     The cookie alone changes nothing: a request that writes must also come from a page of the same origin, as the browser says.
     """
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+    if bears(headers, token):
         return True
     if not hmac.compare_digest(cookies.get(COOKIE, "").encode(), session_of(token).encode()):
         return False
