@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -17,10 +18,11 @@ from schemas.lifecycle import Effect, Life, State, fold
 from schemas.topics import PROFILES, TEAMS
 from schemas.vocabulary import BySystem
 from services.desk import inbox
-from services.desk.foresight import BY_ORDER, Recorded, Refused, Scene, Why, foresee
+from services.desk.foresight import BY_ORDER, Place, Recorded, Refused, Scene, Why, foresee
 from services.desk.requests import ActionIn, OutcomeIn, OutcomeKind
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender, fresh_id
+from services.runtime.asking import AskedTogether
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 from services.runtime.turns import OneAtATime
@@ -62,6 +64,9 @@ class Doing:
     ) -> None:
         self._settings, self._appender, self._agreements, self._runner = settings, appender, agreements, runner
         self._turns = OneAtATime()
+        self._scenes: AskedTogether[tuple[LeadId, ActionIn], Scene] = AskedTogether(
+            lambda asked: runner.read(lambda connection: self._all_scenes(connection, asked))
+        )
 
     async def act(self, lead: LeadId, said: ActionIn, *, key: str | None, body: bytes, traceparent: str | None) -> Done:
         """Record one action. Raises Refused, KeyUsedForAnotherBody, BrokerAway, TimeoutError."""
@@ -70,7 +75,7 @@ class Doing:
             event_id, before = await self._under_key(key, f"{lead} ".encode() + body)
             if before is not None:
                 return Done(before, lead, said.type.value, duplicate=True)
-            scene = await self._runner.read(lambda connection: self._scene(connection, lead, said))
+            scene = await self._scenes.ask((lead, said))
             answer = foresee(said, scene, event_id)
             if isinstance(answer, Recorded):
                 return Done(answer.action_id, lead, said.type.value, duplicate=True)
@@ -126,16 +131,30 @@ class Doing:
             raise KeyUsedForAnotherBody
         return event_id, event_id if known else None
 
-    def _scene(self, connection: sa.Connection, lead: LeadId, said: ActionIn) -> Scene:
+    def _all_scenes(
+        self, connection: sa.Connection, asked: Sequence[tuple[LeadId, ActionIn]]
+    ) -> list[Scene | Exception]:
+        """The scene of each action; what refuses one is told to who asked for it."""
+        roster, now = inbox.roster(connection), datetime.now(UTC)
+        scenes: list[Scene | Exception] = []
+        for lead, said in asked:
+            try:
+                scenes.append(self._scene(connection, lead, said, roster, now))
+            except Refused as refusal:
+                scenes.append(refusal)
+        return scenes
+
+    def _scene(
+        self, connection: sa.Connection, lead: LeadId, said: ActionIn, roster: Mapping[RepId, Place], now: datetime
+    ) -> Scene:
         memory = inbox.memory_of(connection, lead)
         if memory.life.state in (State.NONE, State.ERASED):
             raise Refused(Why.UNKNOWN, f"there is no lead {lead}")
-        now = datetime.now(UTC)
         return Scene(
             lead_id=lead,
             life=memory.life,
             position=memory.position,
-            roster=inbox.roster(connection),
+            roster=roster,
             agreement=self._agreements.in_force(now),
             offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer),
             now=now,

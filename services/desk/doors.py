@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -13,11 +14,10 @@ from fastapi import Request as HttpRequest
 from schemas.agreement import AgreementRefused
 from schemas.events.desk import RepAvailabilityChanged
 from schemas.ids import LeadId, RepId
-from schemas.topics import LEADS, TEAMS
+from schemas.topics import TEAMS
 from services.desk import inbox
 from services.desk.doing import Doing, Done, KeyUsedForAnotherBody, Unsayable
 from services.desk.foresight import Place, Refused, Why
-from services.desk.reading import DeskProjection
 from services.desk.requests import ActionIn, AvailabilityIn, OutcomeIn, RosterIn
 from services.desk.roster import changes, read_roster
 from services.desk.telling import POOL
@@ -25,7 +25,7 @@ from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
 from services.runtime.http import Problem, ServerSent, event_stream, last_event_id, trace_of
 from services.runtime.positions import NoVector, Vector
-from services.runtime.projection import ProjectionRunner
+from services.runtime.projection import Changed, ProjectionRunner
 from services.runtime.turns import OneAtATime
 
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
@@ -222,31 +222,40 @@ async def _told(
     runner: ProjectionRunner, rep: str, pools: Iterable[str], since: Vector | None
 ) -> AsyncIterator[Sequence[ServerSent]]:
     """Batches of what the rep is told, with the id to resume after each."""
-    projection = runner.projection
-    assert isinstance(projection, DeskProjection)
     mine = (rep, *(POOL + pool for pool in pools))
     looked = False
     async for changed in runner.changes():
-        incarnation = runner.incarnations[LEADS.name]
-        upto = Vector.of(changed.upto, LEADS.name, incarnation, _partitions(changed.upto))
+        upto = changed.vector
         if since is None:
             since = upto
-        elif since.incarnation != incarnation or len(since.next) != len(upto.next):
-            since = Vector.start(incarnation, len(upto.next))
-        newest = [place for to in mine for place in projection.told.get(to, {}).items()]
-        if looked and all(since.covers(partition, offset) for partition, offset in newest):
-            since = since.joined(upto)
-            continue
-        looked = True
-        at = since
-        told = await runner.read(lambda connection, at=at: inbox.notices(connection, rep, pools, at))  # type: ignore[misc]
-        batch: list[ServerSent] = []
-        for one in told:
-            since = since.after(one.partition, one.offset)
-            batch.append(ServerSent(str(since), one.kind, orjson.dumps({"type": one.kind, **one.body})))
+        elif since.incarnation != upto.incarnation or len(since.next) != len(upto.next):
+            since = Vector.start(upto.incarnation, len(upto.next))
+        if looked and changed.complete:
+            batch, since = _news(changed, mine, since)
+        else:
+            batch, since = await _looked_up(runner, rep, pools, since)
+            looked = True
         since = since.joined(upto)
-        yield batch
+        if batch or not changed.complete:
+            yield batch
 
 
-def _partitions(positions: Any) -> int:
-    return sum(topic == LEADS.name for topic, _ in positions)
+def _news(changed: Changed, mine: Iterable[str], since: Vector) -> tuple[list[ServerSent], Vector]:
+    """What this commit tells me that I have not been told, and how far that is."""
+    news = [one for to in mine for one in changed.told.get(to, ()) if not since.covers(one.partition, one.offset)]
+    batch: list[ServerSent] = []
+    for one in sorted(news, key=lambda one: (one.at_ms, one.partition, one.offset)):
+        since = since.after(one.partition, one.offset)
+        batch.append(ServerSent(str(since), one.kind, one.body))
+    return batch, since
+
+
+async def _looked_up(
+    runner: ProjectionRunner, rep: str, pools: Iterable[str], since: Vector
+) -> tuple[list[ServerSent], Vector]:
+    """The same out of the database, for who comes back or was too slow."""
+    batch: list[ServerSent] = []
+    for one in await runner.read(partial(inbox.notices, rep=rep, pools=pools, since=since)):
+        since = since.after(one.partition, one.offset)
+        batch.append(ServerSent(str(since), one.kind, orjson.dumps({"type": one.kind, **one.body})))
+    return batch, since

@@ -12,7 +12,8 @@ from schemas.base import Event
 from schemas.events import desk, intake
 from services.desk.roster import terms_of
 from services.desk.rows import ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
-from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
+from services.runtime.bulk import delete_by, upsert
+from services.runtime.projecting import decoded, replace_rows, spellings
 from services.runtime.projection import Incoming
 
 _OF_PROFILES = spellings({intake.LeadProfile, desk.ProfileNote})
@@ -101,12 +102,10 @@ def read_profiles(connection: sa.Connection, records: Sequence[Incoming]) -> Non
             external[r.key] = {str(system): named[:200] for system, named in event.external_ids.items()}
     replace_rows(connection, PEOPLE, people, [row for row in people.values() if row is not None])
     replace_rows(connection, NOTES, notes, [row for row in notes.values() if row is not None])
-    for some in some_at_a_time(list(external)):
-        connection.execute(sa.delete(EXTERNAL).where(EXTERNAL.c.lead_id.in_(some)))
+    delete_by(connection, EXTERNAL.c.lead_id, external)
     named_outside = [
         {"lead_id": lead, "system": system, "external_id": named}
         for lead, ids in external.items()
         for system, named in ids.items()
     ]
-    if named_outside:
-        connection.execute(sa.insert(EXTERNAL), named_outside)
+    upsert(connection, EXTERNAL, named_outside)

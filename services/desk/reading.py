@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 import msgspec
+import orjson
 import sqlalchemy as sa
 
 from schemas.base import Event
@@ -33,10 +33,11 @@ from services.desk.rows import (
     PEOPLE,
     Card,
 )
+from services.runtime.bulk import select_by, upsert
+from services.runtime.following import Choice
 from services.runtime.lead_log import UNREAD, LeadMemory, decode_memory, encode_memory, read_lead
-from services.runtime.projected_words import Announcement
-from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
-from services.runtime.projection import Incoming
+from services.runtime.projecting import decoded, of_types, replace_rows, spellings
+from services.runtime.projection import Incoming, ToStreams
 
 CLOCK_EVENTS: frozenset[type[Event]] = frozenset(
     {
@@ -53,9 +54,10 @@ CLOCK_EVENTS: frozenset[type[Event]] = frozenset(
 ROSTER_EVENTS: frozenset[type[Event]] = frozenset(
     {desk.RepJoined, desk.RepChanged, desk.RepLeft, desk.RepAvailabilityChanged, desk.LeadClaimed}
 )
-_OF_LEADS = spellings(
+SHOWN_EVENTS: frozenset[type[Event]] = (
     LIFE_EVENTS | CLOCK_EVENTS | {routing.ActionRefused, scoring.LeadScored, intake.EngagementObserved}
 )
+_OF_LEADS = spellings(SHOWN_EVENTS)
 _OF_TEAMS = spellings(ROSTER_EVENTS)
 
 _SWEEP_EVERY_MS = 3_600_000
@@ -69,17 +71,19 @@ class DeskProjection:
     version = 1
     topics = (LEADS, TEAMS, PROFILES)
     metadata = METADATA
+    choices: ClassVar[Mapping[str, Choice]] = {
+        LEADS.name: of_types(SHOWN_EVENTS),
+        TEAMS.name: of_types(ROSTER_EVENTS),
+        PROFILES.name: of_types({intake.LeadProfile, desk.ProfileNote}),
+    }
 
     def __init__(self) -> None:
         self._swept_ms = 0
-        self.told: dict[str, dict[int, int]] = {}
-        """Rep or pool -> by partition, where the newest notice stands that this process has written for it, committed or
-        about to be: a stream asks the database while it has not told that one."""
         self.erasures = 0
         """How many notes this process has marked for their tombstones."""
 
-    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement]:
-        """One transaction. Announces nothing."""
+    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[ToStreams]:
+        """One transaction. Announces nothing; gives what reps and pools are told."""
         for r in records:
             if r.topic is TEAMS and r.type in _OF_TEAMS and (event := decoded(r)) is not None:
                 read_team(connection, r, event)
@@ -91,10 +95,9 @@ class DeskProjection:
                 if (event := decoded(r)) is not None:
                     work.read(r, event)
             work.write()
-            for partition, offset, to in work.told:
-                self.told[to] = {**self.told.get(to, {}), partition: offset}
             self.erasures += work.erasures
             self._sweep(connection, work.newest_ms)
+            return work.told()
         return ()
 
     def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
@@ -118,15 +121,11 @@ class _Leads:
         self._touched_clocks: set[str] = set()
         self._actions: dict[str, dict[str, Any]] = {}
         self._notices: dict[tuple[int, int, str], dict[str, Any]] = {}
-        self.told: list[tuple[int, int, str]] = []
         self.erasures = 0
         self.newest_ms = 0
-        for some in some_at_a_time(list(leads)):
-            query = sa.select(LEADS_TABLE.c.lead_id, LEADS_TABLE.c.memory, LEADS_TABLE.c.card).where(
-                LEADS_TABLE.c.lead_id.in_(some)
-            )
-            for lead, memory, card in connection.execute(query):
-                self._memories[lead], self._cards[lead] = decode_memory(memory), CARD.decode(card)
+        c = LEADS_TABLE.c
+        for lead, memory, card in select_by(connection, c.lead_id, leads, c.lead_id, c.memory, c.card):
+            self._memories[lead], self._cards[lead] = decode_memory(memory), CARD.decode(card)
 
     def read(self, r: Incoming, event: Event) -> None:
         """One record of one lead."""
@@ -162,9 +161,8 @@ class _Leads:
                 "kind": notice.kind,
                 "lead_id": lead,
                 "at_ms": after.now_ms,
-                "body": json.dumps(body),
+                "body": orjson.dumps(body).decode(),
             }
-            self.told.append((r.record.partition, r.record.offset, notice.to))
         if isinstance(event, intake.LeadErased) and effect is Effect.EFFECT:
             self._erase(lead, after.now_ms)
 
@@ -264,6 +262,20 @@ class _Leads:
             place: row for place, row in self._notices.items() if row["lead_id"] != lead or row["kind"] == "ended"
         }
 
+    def told(self) -> list[ToStreams]:
+        """The notices of this batch, as streams say them."""
+        return [
+            ToStreams(
+                n["rep_id"],
+                n["partition"],
+                n["offset"],
+                n["at_ms"],
+                n["kind"],
+                orjson.dumps({"type": n["kind"], **orjson.loads(n["body"])}),
+            )
+            for n in self._notices.values()
+        ]
+
     def write(self) -> None:
         """Everything that changed, table by table."""
         replace_rows(
@@ -292,7 +304,7 @@ class _Leads:
         ):
             replace_rows(self._connection, table, touched, [rows[key] for key in touched if key in rows])
         if self._notices:
-            self._connection.execute(sa.insert(NOTICES), list(self._notices.values()))
+            upsert(self._connection, NOTICES, self._notices.values())
 
 
 def _kind(event: Event) -> str:
@@ -309,11 +321,9 @@ def _kind(event: Event) -> str:
 
 
 def _by_key(
-    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], values: Iterable[str]
+    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], values: Collection[str]
 ) -> dict[str, dict[str, Any]]:
     (key,) = table.primary_key.columns
-    found: dict[str, dict[str, Any]] = {}
-    for some in some_at_a_time(list(values)):
-        for row in connection.execute(sa.select(table).where(column.in_(some))).mappings():
-            found[row[key.name]] = dict(row)
-    return found
+    names = [c.name for c in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in select_by(connection, column, values)]
+    return {row[key.name]: row for row in rows}

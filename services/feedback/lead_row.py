@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, cast
 
 from schemas.base import Event
@@ -58,14 +59,14 @@ class LeadRow:
 
     @classmethod
     def stored(cls, row: Any) -> LeadRow:
-        """The row as it is in the database."""
-        values = dict(row._mapping)
-        values["memory"] = decode_memory(values["memory"])
-        return cls(**values)
+        """The row as it is in the database: `COLUMNS` in their order."""
+        lead = cls(*row)
+        lead.memory = decode_memory(row.memory)
+        return lead
 
     def values(self) -> dict[str, Any]:
         """The row as it is stored."""
-        values = {name: getattr(self, name) for name in COLUMNS}
+        values = dict(zip(COLUMNS, _values(self), strict=True))
         values["memory"] = encode_memory(self.memory)
         return values
 
@@ -156,3 +157,4 @@ class LeadRow:
 
 
 COLUMNS = tuple(f.name for f in fields(LeadRow))
+_values = attrgetter(*COLUMNS)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas import topics
 from schemas.base import Event
@@ -18,16 +17,24 @@ from schemas.topics import Topic
 from schemas.wire import UndecodableRecord, encode
 from services.feedback import tables
 from services.feedback.dead_records import FEEDBACK, dead_letter
-from services.feedback.lead_row import LeadRow
+from services.feedback.lead_row import COLUMNS, LeadRow
+from services.runtime.bulk import select_by, upsert
+from services.runtime.following import Choice
 from services.runtime.lead_log import read_lead
 from services.runtime.projection import Announcement, Incoming
 
 Row = dict[str, Any]
 
 _TIMER = runtime.TimerDue.type_name()
-_LEADS_AT_ONCE = 500
+_TIMER_HEADER = _TIMER.encode()
+_KNOWN_HEADERS = frozenset(name.encode() for name in (*topics.by_type_name(), *UPCASTERS))
 _READ_ELSEWHERE = frozenset({topics.STATUSES, topics.TEAMS})
 """Known types there are our own words, or routing's to read and to keep where they cannot be read."""
+
+_CHOICES: dict[str, Choice] = {
+    topics.LEADS.name: lambda kind: kind != _TIMER_HEADER,
+    **{topic.name: lambda kind: kind not in _KNOWN_HEADERS for topic in _READ_ELSEWHERE},
+}
 
 _CLOCK_STATES: dict[type[Event], str] = {
     sla.ClockStarted: "running",
@@ -36,6 +43,8 @@ _CLOCK_STATES: dict[type[Event], str] = {
     sla.ClockCancelled: "cancelled",
     sla.ClockCorrected: "met",
 }
+
+_OF_LEAD = tuple(tables.LEADS.c[name] for name in COLUMNS)
 
 _END = (
     sa.update(tables.ASSIGNMENTS)
@@ -83,6 +92,7 @@ class Ledger:
     version = 2
     topics: tuple[Topic, ...] = topics.TOPICS
     metadata = tables.METADATA
+    choices: Mapping[str, Choice] = _CHOICES
 
     def __init__(self, dead_letter_key: bytes) -> None:
         """dead_letter_key: 32 bytes that dead letters are sealed with."""
@@ -103,7 +113,6 @@ class _Batch:
 
     def __init__(self, connection: sa.Connection, key: bytes) -> None:
         self._connection, self._key = connection, key
-        self._insert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
         self._leads: dict[str, LeadRow] = {}
         self._touched: set[str] = set()
         self._rows: dict[sa.Table, list[Row]] = {}
@@ -112,13 +121,10 @@ class _Batch:
 
     def load(self, keys: dict[str, int]) -> None:
         """Take the rows of these leads from the database."""
-        names = list(keys)
-        for i in range(0, len(names), _LEADS_AT_ONCE):
-            found = self._connection.execute(
-                sa.select(tables.LEADS).where(tables.LEADS.c.lead_id.in_(names[i : i + _LEADS_AT_ONCE]))
-            )
-            self._leads |= {row.lead_id: LeadRow.stored(row) for row in found}
-        for name in names:
+        for row in select_by(self._connection, tables.LEADS.c.lead_id, keys, *_OF_LEAD):
+            lead = LeadRow.stored(row)
+            self._leads[lead.lead_id] = lead
+        for name in keys:
             if name not in self._leads:
                 self._leads[name] = LeadRow(name, keys[name])
 
@@ -338,18 +344,11 @@ class _Batch:
     def write(self) -> None:
         """Everything that was taken, in few statements. New rows first: an update within a batch follows its row."""
         if self._touched:
-            self._upsert(tables.LEADS, [self._leads[name].values() for name in sorted(self._touched)])
+            upsert(self._connection, tables.LEADS, [self._leads[name].values() for name in sorted(self._touched)])
         for table, rows in self._rows.items():
-            self._upsert(table, rows)
+            upsert(self._connection, table, rows, _KEPT.get(table, frozenset()))
         for statement, rows in self._updates.items():
             self._connection.execute(statement, rows)
-
-    def _upsert(self, table: sa.Table, rows: Iterable[Row]) -> None:
-        insert = self._insert(table)
-        keys = {c.name for c in table.primary_key.columns}
-        kept = _KEPT.get(table, frozenset())
-        changed = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys | kept}
-        self._connection.execute(insert.on_conflict_do_update(index_elements=sorted(keys), set_=changed), list(rows))
 
     def _add(self, table: sa.Table, row: Row) -> None:
         self._rows.setdefault(table, []).append(row)

@@ -13,7 +13,6 @@ import orjson
 import sqlalchemy as sa
 
 from schemas.events.feedback import LeadStatusChanged
-from schemas.topics import LEADS
 from schemas.vocabulary import as_number
 from services.feedback import tables
 from services.runtime.event_streams import ServerSent
@@ -44,12 +43,12 @@ async def status_changes(
     changes = runner.changes()
     try:
         now = await anext(changes)
-        here = _vector(now, runner, settings)
+        here = now.vector
         told = here if since is None else _known(since, here)
         yield [ServerSent(str(told), "", b"")]
         while True:
             if not now.complete:
-                async for further, rows in _missed(runner, told, _vector(now, runner, settings)):
+                async for further, rows in _missed(runner, told, now.vector):
                     told = further
                     yield rows
             else:
@@ -59,10 +58,6 @@ async def status_changes(
             now = await anext(changes)
     finally:
         await changes.aclose()
-
-
-def _vector(changed: Changed, runner: ProjectionRunner, settings: Settings) -> Vector:
-    return Vector.of(changed.upto, LEADS.name, runner.incarnations[LEADS.name], settings.partitions)
 
 
 def _known(since: Vector, here: Vector) -> Vector:

@@ -7,9 +7,9 @@ kept through everything between (`tests/unit/intake` holds this against the whol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import sqlalchemy as sa
@@ -20,11 +20,13 @@ from schemas.ids import ContentDigest, EventId, LeadId, SubmissionId
 from schemas.lifecycle import UNBORN, Effect, Life, State
 from schemas.repetitions import IDS_KEPT_FOR
 from schemas.topics import LEADS, PROFILES
-from services.intake.asking import AskedTogether
 from services.runtime.appending import Appended
+from services.runtime.asking import AskedTogether
+from services.runtime.bulk import select_by
+from services.runtime.following import Choice
 from services.runtime.lead_log import UNREAD, LeadMemory, decode_memory, encode_memory, read_lead
 from services.runtime.projected_words import Announcement
-from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
+from services.runtime.projecting import decoded, of_types, replace_rows, spellings
 from services.runtime.projection import Incoming, ProjectionRunner
 
 OWN: frozenset[type[Event]] = frozenset({LeadSubmitted, LeadSuppressed, LeadsMerged, LeadsUnmerged, LeadErased})
@@ -102,6 +104,7 @@ class IntakeProjection:
     version = 1
     topics = (LEADS, PROFILES)
     metadata = METADATA
+    choices: ClassVar[Mapping[str, Choice]] = {LEADS.name: of_types(OWN), PROFILES.name: of_types({LeadProfile})}
 
     def __init__(self) -> None:
         self._swept_ms = 0
@@ -228,14 +231,9 @@ class IntakeMemory:
         await self._runner.read_to_end(lead)
 
 
-def _memories(connection: sa.Connection, leads: Iterable[str]) -> dict[str, LeadMemory]:
-    found: dict[str, LeadMemory] = {}
-    for some in some_at_a_time(list(leads)):
-        for lead, blob in connection.execute(
-            sa.select(LIVES.c.lead_id, LIVES.c.memory).where(LIVES.c.lead_id.in_(some))
-        ):
-            found[lead] = decode_memory(blob)
-    return found
+def _memories(connection: sa.Connection, leads: Collection[str]) -> dict[str, LeadMemory]:
+    rows = select_by(connection, LIVES.c.lead_id, leads, LIVES.c.lead_id, LIVES.c.memory)
+    return {lead: decode_memory(blob) for lead, blob in rows}
 
 
 _LIFE_OF = sa.select(LIVES.c.memory).where(LIVES.c.lead_id == sa.bindparam("lead"))

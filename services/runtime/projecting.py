@@ -11,6 +11,8 @@ import structlog
 from schemas.base import Event
 from schemas.history.upcasters import UPCASTERS
 from schemas.wire import UndecodableRecord
+from services.runtime.bulk import delete_by, upsert
+from services.runtime.following import Choice
 from services.runtime.projection import Incoming
 
 log = structlog.get_logger(__name__)
@@ -21,6 +23,11 @@ def spellings(events: Iterable[type[Event]]) -> frozenset[str]:
     current = {event.type_name() for event in events}
     kinds = {name.rsplit(".v", 1)[0] for name in current}
     return frozenset(current | {old for old in UPCASTERS if old.rsplit(".v", 1)[0] in kinds})
+
+
+def of_types(events: Iterable[type[Event]]) -> Choice:
+    """The choice of records of these events, old versions included; without a type, as tombstones are, also."""
+    return frozenset({None, *(name.encode() for name in spellings(events))}).__contains__
 
 
 def decoded(incoming: Incoming) -> Event | None:
@@ -38,10 +45,8 @@ def replace_rows(
 ) -> None:
     """Put `rows` in the place of whatever stands under `keys` (of the table's one key column), in any database."""
     (key,) = table.primary_key.columns
-    for some in some_at_a_time(list(keys)):
-        connection.execute(sa.delete(table).where(key.in_(some)))
-    if rows:
-        connection.execute(sa.insert(table), list(rows))
+    delete_by(connection, key, set(keys) - {row[key.name] for row in rows})
+    upsert(connection, table, rows)
 
 
 def some_at_a_time(keys: Sequence[str], most: int = 500) -> Iterable[Sequence[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -25,7 +25,7 @@ from schemas.topics import LEADS, Topic
 from schemas.wire import Envelope, Record, decode
 from services.runtime.database import Database
 from services.runtime.dead_letters import Share
-from services.runtime.following import Follower, Place
+from services.runtime.following import Choice, Follower, Place
 from services.runtime.gathering import resting
 from services.runtime.health import Health
 from services.runtime.metrics import DEAD_LETTERED, PROJECTED, PROJECTION_SECONDS
@@ -42,6 +42,7 @@ __all__ = [
     "Projection",
     "ProjectionRunner",
     "Surroundings",
+    "ToStreams",
     "TooManyDeadLetters",
 ]
 
@@ -105,16 +106,32 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class ToStreams:
+    """What the streams of this process are told after the commit. It is in the rows; nothing is appended."""
+
+    to: str
+    """For whom it is."""
+    partition: int
+    offset: int
+    at_ms: int
+    kind: str
+    body: bytes
+    """JSON without line breaks, the same bytes for every listener."""
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """One commit, as streams are told of it."""
 
     upto: Positions
     """What has been read, after the commit."""
     announcements: tuple[Announcement, ...]
-    keys: frozenset[str]
-    """Keys of the records that were read."""
+    told: Mapping[str, tuple[ToStreams, ...]]
+    """What the streams are told besides, by whom it is for."""
     complete: bool
     """False: there was more than is told here; the database has it."""
+    vector: Vector
+    """`upto` in `leads`, as ids of streams' events have it."""
 
 
 class Surroundings(Protocol):
@@ -143,7 +160,11 @@ class Projection(Protocol):
     def topics(self) -> tuple[Topic, ...]: ...
     @property
     def metadata(self) -> sa.MetaData: ...
-    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement]:
+    @property
+    def choices(self) -> Mapping[str, Choice]:
+        """By topic, which records `apply` is to see; every record of a topic that is not named here."""
+
+    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement | ToStreams]:
         """Write what the records mean. In one transaction, in a worker thread; may be called again after a rollback.
 
         Records of one partition come in its order. An exception stops the projection: nothing is skipped.
@@ -177,7 +198,7 @@ class _Stream:
     def tell(self, changed: Changed) -> None:
         if len(self.waiting) >= _CHANGES_KEPT:
             self.waiting.clear()
-            changed = Changed(changed.upto, (), frozenset(), complete=False)
+            changed = Changed(changed.upto, (), {}, False, changed.vector)
         self.waiting.append(changed)
         self.wake.set()
 
@@ -249,6 +270,9 @@ class ProjectionRunner:
         """The positions in one topic, as a stream's event id."""
         return Vector.of(self._reached, topic.name, self.incarnations[topic.name], self._settings.partitions_of(topic))
 
+    def _here(self) -> Vector:
+        return self.vector() if LEADS.name in self.incarnations else Vector("", ())
+
     # -------------------------------------------------------------- asking
 
     async def read(self, query: Callable[[sa.Connection], T]) -> T:
@@ -300,7 +324,7 @@ class ProjectionRunner:
         stream = _Stream()
         self._streams.add(stream)
         try:
-            yield Changed(self.positions, (), frozenset(), complete=False)
+            yield Changed(self.positions, (), {}, False, self._here())
             while True:
                 await stream.wake.wait()
                 stream.wake.clear()
@@ -353,7 +377,9 @@ class ProjectionRunner:
         async with asyncio.timeout(30):
             known = await incarnations(self._settings, *self.projection.topics)
         await self._set_out(known)
-        async with Follower(self._settings, self.projection.topics, self._reached) as follower, self._herald:
+        projection = self.projection
+        following = Follower(self._settings, projection.topics, self._reached, projection.choices)
+        async with following as follower, self._herald:
             goal = await follower.ends(list(self._reached))
             self._follower, arrived = follower, False
             self._following.set()
@@ -361,11 +387,14 @@ class ProjectionRunner:
                 if not arrived and all(self._reached[place] >= end for place, end in goal.items()):
                     await self._arrive()
                     arrived = True
-                records = await follower.take(RECORDS_A_TRANSACTION)
+                records, upto = await follower.take_with_positions(RECORDS_A_TRANSACTION)
                 if records:
                     async with self._committing:
-                        took = await self._commit(records)
+                        took = await self._commit(records, upto)
                     await asyncio.sleep(resting(self._gather_seconds, took))
+                elif upto:  # no row changes: the positions in the database follow with the next that does
+                    self._moved(upto)
+                    await asyncio.sleep(self._gather_seconds)
                 else:
                     self._moved(await follower.positions())
 
@@ -398,22 +427,27 @@ class ProjectionRunner:
         self._reached = begin | {(topic, partition): position for topic, partition, _, position in rows}
         self.incarnations = known
 
-    async def _commit(self, records: Sequence[Record]) -> float:
+    async def _commit(self, records: Sequence[Record], upto: Positions) -> float:
         """One transaction: rows, then what is said, then the positions become durable with the rows. Gives its seconds."""
         began = time.perf_counter()
-        upto = {(r.topic, r.partition): r.offset + 1 for r in records}
-        connection, fresh, announcements = await self.database.writing(lambda: self._apply(records, upto))
+        connection, fresh, said = await self.database.writing(lambda: self._apply(records, upto))
+        announcements = [a for a in said if isinstance(a, Announcement)]
         if connection is not None:
             await self._say_and_commit(connection, announcements)
         self._moved(upto)
+        self.database.checkpoint_soon()
         dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
         DEAD_LETTERED.labels(self.projection.name).inc(dead)
         PROJECTED.labels(self.projection.name).inc(len(records))
         took = time.perf_counter() - began
         PROJECTION_SECONDS.labels(self.projection.name).observe(took)
         if self._streams:
-            keys = frozenset(i.key for i in fresh)
-            changed = Changed(self.positions, tuple(announcements), keys, complete=len(fresh) == len(records))
+            told: dict[str, tuple[ToStreams, ...]] = {}
+            for one in said:
+                if isinstance(one, ToStreams):
+                    told[one.to] = (*told.get(one.to, ()), one)
+            whole = fresh == len(records)
+            changed = Changed(self.positions, tuple(announcements), told, whole, self._here())
             for stream in self._streams:
                 stream.tell(changed)
         return took
@@ -428,8 +462,9 @@ class ProjectionRunner:
 
     def _apply(
         self, records: Sequence[Record], upto: Positions
-    ) -> tuple[sa.Connection | None, list[Incoming], Sequence[Announcement]]:
-        """The open transaction, to be committed when what is to be said has been said; none: it has been committed."""
+    ) -> tuple[sa.Connection | None, int, Sequence[Announcement | ToStreams]]:
+        """How many records were new, and the open transaction, to be committed when what is to be said has been said; none:
+        it has been committed."""
         connection = self.database.begin()
         try:
             stored = {
@@ -440,24 +475,24 @@ class ProjectionRunner:
                 for r in records
                 if r.offset >= stored[r.topic, r.partition]
             ]
-            announcements = self.projection.apply(connection, fresh) if fresh else ()
-            self._demand_readable(fresh, announcements)
+            said = self.projection.apply(connection, fresh) if fresh else ()
+            self._demand_readable(len(fresh), said)
             moved = [{"of_topic": t, "of_partition": p, "to": n} for (t, p), n in upto.items() if n > stored[t, p]]
             if moved:
                 connection.execute(_MOVE, moved)
-            if announcements:
-                return connection, fresh, announcements
+            if any(isinstance(one, Announcement) for one in said):
+                return connection, len(fresh), said
             connection.commit()
             connection.close()
-            return None, fresh, announcements
+            return None, len(fresh), said
         except BaseException:
             connection.rollback()
             connection.close()
             raise
 
-    def _demand_readable(self, fresh: Sequence[Incoming], announcements: Sequence[Announcement]) -> None:
-        dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
-        for number in range(len(fresh)):
+    def _demand_readable(self, read: int, said: Sequence[Announcement | ToStreams]) -> None:
+        dead = sum(isinstance(one, Announcement) and isinstance(one.event, DeadLettered) for one in said)
+        for number in range(read):
             self._share.count(dead=number < dead)
         if self._share.exceeded:
             raise TooManyDeadLetters(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from schemas.events.intake import LeadSubmitted
 from schemas.ids import EventId
 from schemas.topics import LEADS, PROFILES, Topic
 from schemas.vocabulary import LeadStatus, LifecycleStage
+from services.runtime.following import Choice
 from services.runtime.health import Health
 from services.runtime.projection import Announcement, Incoming, ProjectionRunner
 from services.runtime.settings import Settings
@@ -41,6 +42,7 @@ class Tally:
     name: str = "tally"
     topics: tuple[Topic, ...] = (LEADS, PROFILES)
     metadata: sa.MetaData = METADATA
+    choices: Mapping[str, Choice] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
 
     def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement]:

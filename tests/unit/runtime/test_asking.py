@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.intake.asking import AskedTogether
+from services.runtime.asking import AskedTogether
 
 
 class House:

@@ -1,4 +1,4 @@
-"""Questions to the database that come while another one is answered are asked together: one way to its thread for all."""
+"""Questions that come while another one is answered are asked together: one way to the database or broker for all."""
 
 from __future__ import annotations
 
