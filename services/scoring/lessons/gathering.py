@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -23,8 +23,9 @@ from schemas.learning.cells import Value
 from schemas.learning.traits import reader_of, traits_of
 from schemas.lifecycle import LIFE_EVENTS, Effect, Life, State
 from schemas.topics import LEADS as LEADS_LOG
+from services.runtime.following import Choice
 from services.runtime.lead_log import LeadMemory, read_lead
-from services.runtime.projecting import decoded, replace_rows, some_at_a_time, spellings
+from services.runtime.projecting import decoded, of_types, replace_rows, some_at_a_time, spellings
 from services.runtime.projection import Announcement, Incoming
 from services.scoring.learning.outcomes import outcome_of
 from services.scoring.lessons.tables import LEADS, LESSONS, METADATA
@@ -69,6 +70,7 @@ class Gathering:
     version = 1
     topics = (LEADS_LOG,)
     metadata = METADATA
+    choices: ClassVar[Mapping[str, Choice]] = {LEADS_LOG.name: of_types(READS)}
 
     def __init__(self, agreements: Agreements) -> None:
         self._agreements = agreements
