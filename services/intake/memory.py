@@ -60,6 +60,7 @@ SUBMISSIONS = sa.Table(
     sa.Column("window_ms", sa.BigInteger, nullable=False),
     sa.Column("effect", sa.String(8), nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("life", sa.Integer, nullable=False),
     sa.Index("intake_submissions_content", "lead_id", "content"),
     sa.Index("intake_submissions_at", "at_ms"),
 )
@@ -81,6 +82,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Equal:
+    """A submission in effect, with a key or without, that said the same."""
+
+    submission_id: SubmissionId
+    at_ms: int
+    """When it came into the log, in ms since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known where a submission is about to be taken in, or was."""
 
@@ -88,8 +98,8 @@ class Known:
     profile: LeadProfile | None
     under_this_key: tuple[Row, ...]
     """What was appended under the same submission id, in any lead's log."""
-    equal: SubmissionId | None
-    """The newest submission in effect with the same content in this lead's log, among those whose content counts."""
+    equal: Equal | None
+    """The newest submission in effect with the same content in this lead's present life: an erasure ends a life."""
 
     @property
     def survivor(self) -> LeadId | None:
@@ -101,7 +111,7 @@ class IntakeProjection:
     """Reads `leads` and `profiles` into the tables above."""
 
     name = "intake"
-    version = 1
+    version = 2
     topics = (LEADS, PROFILES)
     metadata = METADATA
     choices: ClassVar[Mapping[str, Choice]] = {LEADS.name: of_types(OWN), PROFILES.name: of_types({LeadProfile})}
@@ -151,6 +161,7 @@ class IntakeProjection:
                     "window_ms": int(event.repeat_window.total_seconds() * 1000),
                     "effect": effect.value,
                     "at_ms": memories[r.key].now_ms,
+                    "life": memories[r.key].life.life,
                 }
         replace_rows(
             connection,
@@ -167,7 +178,10 @@ class IntakeProjection:
             self.effects.pop(next(iter(self.effects)))
 
     def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
-        """Forget submissions whose ids nobody remembers and whose content does not count any more."""
+        """Forget submissions whose ids nobody remembers and whose content does not count any more.
+
+        What came with a key has no window of its own: its content counts for as long as its id is remembered.
+        """
         if now_ms - self._swept_ms >= _SWEEP_EVERY_MS:
             s = SUBMISSIONS.c
             connection.execute(
@@ -242,12 +256,12 @@ _UNDER = sa.select(SUBMISSIONS.c.event_id, SUBMISSIONS.c.lead_id, SUBMISSIONS.c.
     SUBMISSIONS.c.submission_id == sa.bindparam("submission")
 )
 _EQUAL = (
-    sa.select(SUBMISSIONS.c.submission_id)
+    sa.select(SUBMISSIONS.c.submission_id, SUBMISSIONS.c.at_ms)
     .where(
         SUBMISSIONS.c.lead_id == sa.bindparam("lead"),
         SUBMISSIONS.c.content == sa.bindparam("content"),
         SUBMISSIONS.c.effect == Effect.EFFECT.value,
-        SUBMISSIONS.c.window_ms > 0,
+        SUBMISSIONS.c.life == sa.bindparam("life"),
     )
     .order_by(SUBMISSIONS.c.at_ms.desc())
     .limit(1)
@@ -268,31 +282,36 @@ _Question = tuple[LeadId, SubmissionId | None, ContentDigest]
 
 
 def _know_all(connection: sa.Connection, questions: Sequence[_Question]) -> list[Known | Exception]:
-    """What `_know` says to each; what cannot be decoded is told to who asked for it."""
+    """What `know` says to each; what cannot be decoded is told to who asked for it."""
     answers: list[Known | Exception] = []
     for question in questions:
         try:
-            answers.append(_know(connection, *question))
+            answers.append(know(connection, *question))
         except (msgspec.MsgspecError, ValueError) as error:
             answers.append(error)
     return answers
 
 
-def _know(connection: sa.Connection, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
-    """Asks no more than the answer needs: most leads are new, and most submissions have no key."""
+def know(connection: sa.Connection, lead: LeadId, submission: SubmissionId | None, content: ContentDigest) -> Known:
+    """As of what the tables hold. Asks no more than the answer needs: most leads are new, most submissions keyless."""
     life = _life(connection, lead)
     rows = connection.execute(_UNDER, {"submission": submission}).all() if submission is not None else []
-    equal = None
-    if any(recent == content for recent, _ in life.contents):
-        equal = connection.execute(_EQUAL, {"lead": lead, "content": content}).scalar_one_or_none()
     return Known(
         life=life,
         profile=None if life.state is State.NONE else _profile(connection, lead),
         under_this_key=tuple(
             Row(EventId(e), LeadId(lead_id), ContentDigest(c), Effect(f)) for e, lead_id, c, f in rows
         ),
-        equal=None if equal is None else SubmissionId(equal),
+        equal=_equal(connection, lead, life, content),
     )
+
+
+def _equal(connection: sa.Connection, lead: LeadId, life: Life, content: ContentDigest) -> Equal | None:
+    """The rows are asked, not the life: it keeps no content of submissions with a key."""
+    if life.state in (State.NONE, State.ERASED):
+        return None
+    row = connection.execute(_EQUAL, {"lead": lead, "content": content, "life": life.life}).one_or_none()
+    return None if row is None else Equal(SubmissionId(row.submission_id), row.at_ms)
 
 
 def _survivors(connection: sa.Connection, leads: set[LeadId]) -> dict[LeadId, LeadId]:

@@ -32,7 +32,7 @@ from services.runtime.turns import OneAtATime
 
 LONGEST_MERGE_CHAIN = 16
 FOR_EVER_DIFFERENT = timedelta(0)
-"""The window of a submission with an Idempotency-Key: the key alone says what is the same."""
+"""The window of a submission with an Idempotency-Key: what it repeats, the key alone says."""
 
 
 class KeyUsedForAnotherBody(ValueError):
@@ -226,11 +226,8 @@ def _repeated(draft: Draft, lead: LeadId, known: Known) -> Receipt | None:
                 return draft.receipt(lead, duplicate=True, warning=SUPPRESSED)
         return None
     since_ms = int((draft.received_at - draft.window).timestamp() * 1000)
-    if (
-        any(content == draft.content and at > since_ms for content, at in known.life.contents)
-        and known.equal is not None
-    ):
-        return draft.receipt(lead, submission=known.equal, duplicate=True)
+    if draft.window and known.equal is not None and known.equal.at_ms > since_ms:
+        return draft.receipt(lead, submission=known.equal.submission_id, duplicate=True)
     return None
 
 
@@ -243,6 +240,7 @@ def _read_back(draft: Draft, lead: LeadId, event_id: EventId, known: Known) -> R
         case Effect.EFFECT:
             return draft.receipt(lead)
         case Effect.REPEAT:
-            return draft.receipt(lead, submission=known.equal, duplicate=True)
+            earlier = None if known.equal is None else known.equal.submission_id
+            return draft.receipt(lead, submission=earlier, duplicate=True)
         case Effect.VOID:
             return draft.receipt(lead, warning=SUPPRESSED) if known.life.state is State.SUPPRESSED else None

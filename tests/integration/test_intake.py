@@ -157,6 +157,37 @@ async def test_two_keys_with_one_body_are_two_submissions(intake: Served) -> Non
     assert not any(a.json()["duplicate"] for a in answers)
 
 
+async def test_without_a_key_the_content_of_a_submission_with_one_is_the_same_submission(
+    intake: Served, settings: Settings
+) -> None:
+    first = await intake.http.post("/v1/leads", json=ANA, headers={"Idempotency-Key": "order-19"})
+    bare = await intake.http.post("/v1/leads", json=ANA)
+    assert bare.json() == first.json() | {"duplicate": True}
+    assert len(await everything_in(settings, LEADS)) == 1
+    other = await intake.http.post("/v1/leads", json={**ANA, "message": "another"})
+    assert other.json()["duplicate"] is False
+
+
+async def test_equal_posts_at_once_with_a_key_and_without_are_one_submission_of_that_key(
+    intake: Served, settings: Settings
+) -> None:
+    key = {"Idempotency-Key": "order-20"}
+    keyed = await intake.http.post("/v1/leads", json=ANA, headers=key)
+    answers = await asyncio.gather(
+        *[intake.http.post("/v1/leads", json=ANA, headers=headers) for headers in (key, {}) * 5]
+    )
+    assert [a.json() for a in answers] == [keyed.json() | {"duplicate": True}] * 10
+    assert len(await everything_in(settings, LEADS)) == 1
+
+
+async def test_after_an_erasure_the_content_of_a_submission_with_a_key_is_new_again(intake: Served) -> None:
+    first = (await intake.http.post("/v1/leads", json=ANA, headers={"Idempotency-Key": "order-21"})).json()
+    assert (await intake.http.delete(f"/v1/leads/{first['lead_id']}")).status_code == 200
+    again = (await intake.http.post("/v1/leads", json=ANA)).json()
+    assert (again["lead_id"], again["duplicate"]) == (first["lead_id"], False)
+    assert again["submission_id"] != first["submission_id"]
+
+
 async def test_what_was_taken_in_is_known_after_a_restart(settings: Settings) -> None:
     key = {"Idempotency-Key": "order-18"}
     async with served(SERVICE, settings) as before:
