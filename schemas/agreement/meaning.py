@@ -22,6 +22,13 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _has_hours_or_days(calendar: dict[str, Any]) -> bool:
+    """Whether the calendar says anything that begins or ends by a wall clock."""
+    week = calendar.get("open")
+    hours = isinstance(week, dict) and any(week.values())
+    return hours or bool(calendar.get("holidays")) or bool(calendar.get("closed"))
+
+
 class Meaning:
     """Goes through an agreement section by section."""
 
@@ -39,6 +46,7 @@ class Meaning:
         self._stages_and_content()
         self._customers()
         self._pools_and_routing()
+        self._calendars()
         self._clocks()
         self._reasons()
         self._learning()
@@ -252,6 +260,19 @@ class Meaning:
                 severity="warning",
             )
 
+    def _calendars(self) -> None:
+        calendars = self.sheet.data.get("calendars")
+        for name, calendar in calendars.items() if isinstance(calendars, dict) else ():
+            if isinstance(calendar, dict) and "zone" not in calendar and _has_hours_or_days(calendar):
+                self.sheet.say(
+                    "no_zone",
+                    ("calendars", str(name)),
+                    "it has no zone, so its hours and days are those of UTC.",
+                    "Say whose wall clock it goes by; write zone: UTC if UTC is meant.",
+                    "zone: Europe/Berlin",
+                    severity="warning",
+                )
+
     def _clocks(self) -> None:
         for path, clock in self.sheet.entries("clocks"):
             self.sheet.refer("calendars", "calendar", (*path, "calendar"), clock.get("calendar"))
@@ -316,7 +337,9 @@ class Meaning:
                     "unknown_attribute",
                     ("learning", "leave_out", i),
                     f"a model does not look at {name!r}.",
-                    f"Did you mean {meant}?" if meant else "Name an attribute, country, source.campaign, seen.KIND or rules.fit.",
+                    f"Did you mean {meant}?"
+                    if meant
+                    else "Name an attribute, country, source.campaign, seen.KIND or rules.fit.",
                     meant or "leave_out: [source.campaign]",
                 )
 

@@ -183,6 +183,20 @@ def test_a_pool_that_no_rule_leads_to_is_only_doubtful() -> None:
     assert load(text, 2).version == 2
 
 
+@pytest.mark.parametrize("calendar", ['{open: {mon-fri: ["09:00-17:00"]}}', '{open: always, closed: ["2026-12-24"]}'])
+def test_a_calendar_that_goes_by_a_wall_clock_and_does_not_say_whose_is_only_doubtful(calendar: str) -> None:
+    text = changed("\ncalendars:\n", f"\ncalendars:\n  shift: {calendar}\n")
+    (finding,) = check(text)
+    assert (finding.severity, finding.code, finding.path) == ("warning", "no_zone", "calendars.shift")
+    assert text.splitlines()[finding.line - 1].startswith("  shift:")
+    assert load(text, 2).version == 2
+    assert check(text.replace("shift: {", "shift: {zone: UTC, ")) == []
+
+
+def test_around_the_clock_needs_no_zone() -> None:
+    assert check(changed("\ncalendars:\n", "\ncalendars:\n  nights: {open: always}\n")) == []
+
+
 def test_a_roster_with_mistakes_is_told_all_of_them() -> None:
     text = """reps:
   - {id: anna, team: sales, pools: {inbound: 1}}
