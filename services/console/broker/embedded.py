@@ -22,6 +22,7 @@ from typing import Literal
 
 from services.console import processes
 from services.console.broker import record as records
+from services.console.broker.class_archive import ClassArchive
 from services.console.broker.faults import BrokerUnavailable
 from services.console.broker.jars import SOURCES, Progress, fetch_jars
 from services.console.broker.java import Java, find_java
@@ -44,6 +45,13 @@ _PORT_RELEASE_SECONDS = 5.0
 _FORMAT_SECONDS = 60
 _PORT_TRIES = 4
 _HEAP = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_OPTIMISE_LATE = (
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+"""Ten times Java's own thresholds: else an idle broker spends its first minutes on optimising what idleness does."""
 
 _KNOWN_FAULTS = (
     ("No space left on device", "the disk of {folder} is full; free some space or choose another folder with --data"),
@@ -102,6 +110,7 @@ class EmbeddedBroker:
         self._environ = dict(os.environ if environ is None else environ)
         self._process: RecordedProcess | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._classes: ClassArchive | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -164,6 +173,8 @@ class EmbeddedBroker:
             return None
         status = self._child.wait(timeout=30)
         self._child = None
+        if self._classes is not None:
+            self._classes.settle(status)
         return status
 
     # -- finding one that still runs ---------------------------------------------------------------------------------
@@ -217,9 +228,9 @@ class EmbeddedBroker:
         return cluster_id
 
     def _format(self, java: Java, jars: Path, cluster_id: str) -> None:
-        command = [java.executable, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *self._logging(),
-                   "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id,
-                   "-c", str(self._layout.properties)]  # fmt: skip
+        command = [java.executable, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                   *ClassArchive(jars, java).reading(), *self._logging(), "-cp", f"{jars}/*",
+                   "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._layout.properties)]  # fmt: skip
         try:
             answer = subprocess.run(
                 command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, env=self._environ, check=False,
@@ -261,8 +272,9 @@ class EmbeddedBroker:
         return before if before is not None and is_free(before) else free_port()
 
     def _launch(self, java: Java, jars: Path) -> RecordedProcess:
-        command = [java.executable, *_HEAP, *self._logging(), "-cp", f"{jars}/*",
-                   "kafka.Kafka", str(self._layout.properties)]  # fmt: skip
+        self._classes = ClassArchive(jars, java)
+        command = [java.executable, *_HEAP, *_OPTIMISE_LATE, *self._classes.reading_or_writing(), *self._logging(),
+                   "-cp", f"{jars}/*", "kafka.Kafka", str(self._layout.properties)]  # fmt: skip
         with contextlib.suppress(FileNotFoundError):
             self._layout.log.replace(self._layout.log.with_suffix(".log.before"))
         with refusals_explained(self._layout.output), self._layout.output.open("wb") as output:
