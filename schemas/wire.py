@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import orjson
 from pydantic import ValidationError
 
@@ -46,8 +46,7 @@ class CausePosition(NamedTuple):
             raise UndecodableRecord("the ce_cause header is not source|offset|index") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What a record says about itself besides its content."""
 
     event_id: EventId
@@ -160,8 +159,7 @@ class Envelope:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as read from a topic; `at` is the broker's append time."""
 
     topic: str

@@ -276,8 +276,7 @@ def no_model(at: datetime) -> ModelInForce | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What `decide` may know besides the state and the event. All of it is a function of the log."""
 
     key: str
@@ -303,8 +302,7 @@ class Context:
     """The learned model in force at an instant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[S]):
+class Decision(msgspec.Struct, Generic[S], frozen=True):
     """What is remembered from now on, and what is said."""
 
     state: S

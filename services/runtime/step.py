@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -45,8 +44,7 @@ class Agreements(Protocol):
     def model_at(self, at: datetime) -> ModelInForce | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """One event that a processor said, ready to be appended."""
 
     topic: topics.Topic
@@ -57,8 +55,7 @@ class Said:
     """The event as it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Step(msgspec.Struct, Generic[S], frozen=True):
     """What one record did to one key."""
 
     after: KeyRecord[S]
