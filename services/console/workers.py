@@ -35,7 +35,9 @@ _STEADY_SECONDS = 30.0
 """A process that lived this long has recovered: the next restart is quick again."""
 _GRACE_SECONDS = 12.0
 """A service stops itself within ten seconds; what does not is killed."""
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
+_LOOK_AGAIN_SECONDS = 2.0
+"""How often a worker that is ready is asked whether it still is; its end is noticed at once."""
 _LOG_LIMIT_BYTES = 20 * 2**20
 
 
@@ -215,7 +217,7 @@ class Supervisor:
             state, because = await self._asked(worker)
             if state is not None:
                 await self._now(worker, state, because)
-            await asyncio.sleep(_POLL_SECONDS if worker.state is State.STARTING else 10 * _POLL_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS if worker.state is State.STARTING else _LOOK_AGAIN_SECONDS)
 
     async def _asked(self, worker: Worker) -> tuple[State | None, str]:
         try:

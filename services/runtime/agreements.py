@@ -25,6 +25,7 @@ from schemas.learning.course import ModelCourse, ModelInForce
 from schemas.topics import AGREEMENTS, MODELS
 from schemas.wire import Envelope, Headers, UndecodableRecord, decode
 from services.runtime.cancellation import answered
+from services.runtime.gathering import let_rest
 from services.runtime.health import Health
 from services.runtime.leaving import die
 from services.runtime.letting_go import let_go
@@ -157,10 +158,11 @@ class AgreementReader:
     async def _read_over_one_connection(self) -> None:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest",
-            request_timeout_ms=10_000,
+            request_timeout_ms=10_000, fetch_max_wait_ms=self._part_ms(5),
         )  # fmt: skip
         try:
             await consumer.start()
+            let_rest(consumer._fetcher)
             await self._read(consumer)
         finally:
             await let_go(consumer)
@@ -170,7 +172,7 @@ class AgreementReader:
         consumer.assign(tps)
         for tp, position in self._positions.items():
             consumer.seek(tp, position)
-        pause_ms = int(self._settings.agreement_freshness.total_seconds() * 1000 / 2.5)
+        pause_ms = self._part_ms(3.3)
         while True:
             began = time.monotonic()
             async with asyncio.timeout(10):
@@ -179,6 +181,11 @@ class AgreementReader:
                 await self._take(await consumer.getmany(*tps, timeout_ms=1000))
             await self._became_fresh(began)
             await self._take(await consumer.getmany(*tps, timeout_ms=pause_ms))
+
+    def _part_ms(self, of: float) -> int:
+        """A part of the time for which a read is fresh. Twice the wait of a request, behind which the question for the
+        end of the topic waits, and one pause must be well within it."""
+        return int(self._settings.agreement_freshness.total_seconds() * 1000 / of)
 
     async def _take(self, batches: dict[TopicPartition, list[object]]) -> None:
         for tp, records in batches.items():

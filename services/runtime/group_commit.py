@@ -26,7 +26,7 @@ from services.runtime import changelog, metrics
 from services.runtime.changelog import PARTITION_KEY
 from services.runtime.dead_letters import Share, dead_lettered, letter_of
 from services.runtime.fencing import Fence
-from services.runtime.gathering import resting
+from services.runtime.gathering import Gathering
 from services.runtime.groups import Group, States, Touched
 from services.runtime.health import Health
 from services.runtime.leaving import NEEDS_A_PERSON, die
@@ -64,8 +64,7 @@ class GroupCommit:
         self._plan, self._agreements, self._health, self._fence, self._stores = plan, agreements, health, fence, stores
         self.topic = plan.log_topic
         self.committable: dict[int, int] = {}
-        self._gather = plan.processor.gather.total_seconds()
-        self._last_took = 0.0
+        self.gathering = Gathering(plan.processor.gather.total_seconds())
         self.generation = -1
         self._processor = plan.processor
         self._wanted = frozenset(name.encode() for name in interesting(plan.processor))
@@ -125,11 +124,6 @@ class GroupCommit:
                 await self._idle.wait()
         except TimeoutError:
             die("the group in flight did not end within the session time", processor=self._processor.name)
-
-    @property
-    def gather_seconds(self) -> float:
-        """How long records may gather before more are asked for: as long as the last group took, within limits."""
-        return resting(self._gather, self._last_took)
 
     def seek_position(self, partition: int) -> int:
         """Where the partition's own record says to go on reading; -1: it says nothing."""
@@ -218,8 +212,7 @@ class GroupCommit:
             await self._send_states(states)
         self._writing_since = None
         self._make_visible(group)
-        self._last_took = time.perf_counter() - began
-        self._count(group, sum(len(records) for _, records in taken), self._last_took)
+        self._count(group, sum(len(records) for _, records in taken), time.perf_counter() - began)
 
     # -- 1 decide ------------------------------------------------------------------------------------------------------
 

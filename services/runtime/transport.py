@@ -32,14 +32,13 @@ from mode.utils.futures import maybe_async
 
 from services.runtime.cancellation import answered
 from services.runtime.fencing import Fence
+from services.runtime.gathering import Gathering, let_rest
 
 log = structlog.get_logger(__name__)
 FAUST_LOGGER = logging.getLogger("faust")
 """Faust's services log under the names of their modules; ours shall be told apart and quietened with the rest of
 Faust."""
 
-FETCH_WAIT_MS = 500
-"""A fetch that waits holds up the first fetch after a seek by as much."""
 COMMIT_SECONDS = 5.0
 _ASK_SECONDS = 10.0
 
@@ -52,8 +51,8 @@ class Delivery(Protocol):
     committable: dict[int, int]
     """Partition -> next offset of which everything before is done and durable."""
 
-    gather_seconds: float
-    """How long records may gather after a delivery before more are asked for."""
+    gathering: Gathering
+    """How records are to be asked for."""
 
     def put(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
         """Records in their order; returns at once."""
@@ -111,15 +110,11 @@ class Thread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         self.fence.watch(self.kafka._coordinator)
+        let_rest(self.kafka._fetcher)
 
     async def on_stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        return consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         # Nothing is fetched before the states are restored and the inputs are sought; changelogs are never fetched
@@ -208,6 +203,7 @@ class Consumer(driver.Consumer):
         self.resume_flow()
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        gathering = self.delivery.gathering
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 if not self.flow_active:
@@ -219,12 +215,12 @@ class Consumer(driver.Consumer):
                     await asyncio.sleep(0.05)  # another worker has them all
                     continue
                 seeks = self._seeks
-                fetched = await self._fetched(active)
+                gathering.ask(self._thread.kafka._fetcher)
+                fetched = await self._fetched(active, gathering.patience)
+                gathering.delivered(sum(len(records) for records in fetched.values()))
                 for tp, records in fetched.items():
                     self._hand_over(tp, records, moved=seeks != self._seeks)
                 await self.delivery.room()
-                if fetched:
-                    await asyncio.sleep(self.delivery.gather_seconds)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -232,9 +228,13 @@ class Consumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _fetched(self, active: set[TopicPartition]) -> Mapping[TopicPartition, list[ConsumerRecord]]:
+    async def _fetched(
+        self, active: set[TopicPartition], seconds: float
+    ) -> Mapping[TopicPartition, list[ConsumerRecord]]:
         try:
-            fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await answered(self._thread.getmany(active, 1.0))
+            fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await answered(
+                self._thread.getmany(active, seconds)
+            )
         except ConnectionAbortedError:
             return {}
         return fetched
