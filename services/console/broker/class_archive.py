@@ -7,13 +7,16 @@ fit is passed over by Java, and one that cannot be written costs nothing but tim
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from pathlib import Path
 
 from services.console.broker.java import Java
 
 _QUIETLY = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")
-"""Java names every class that it leaves out, some of them errors by name, where one looks for what went wrong."""
+"""Java names every class that it leaves out, and an archive that does not fit, where one looks for what went wrong."""
+
+_ABANDONED_SECONDS = 3600.0
 
 
 class ClassArchive:
@@ -25,7 +28,7 @@ class ClassArchive:
 
     def reading(self) -> tuple[str, ...]:
         """What Java is to be told to read it, if it is there."""
-        return (f"-XX:SharedArchiveFile={self._file}", "-Xshare:auto") if self._file.exists() else ()
+        return (f"-XX:SharedArchiveFile={self._file}", "-Xshare:auto", *_QUIETLY) if self._file.exists() else ()
 
     def reading_or_writing(self) -> tuple[str, ...]:
         """The same, or where it is not there, what Java is to be told to write it at its orderly end."""
@@ -38,3 +41,7 @@ class ClassArchive:
                 self._draft.rename(self._file)
             else:
                 self._draft.unlink()
+        for draft in self._file.parent.glob("*.draft"):  # of brokers that outlived whoever had started them
+            with contextlib.suppress(OSError):
+                if draft.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    draft.unlink()

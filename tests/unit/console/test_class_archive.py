@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_an_archive_that_is_not_there_is_written_and_then_read(tmp_path: Path) -
     assert archive.reading() == ()
     draft_of(archive).write_bytes(b"classes")
     archive.settle(143)
-    (flag, _) = ClassArchive(tmp_path, JAVA).reading_or_writing()
+    flag, *_ = ClassArchive(tmp_path, JAVA).reading_or_writing()
     assert Path(flag.partition("=")[2]).read_bytes() == b"classes"
 
 
@@ -45,6 +46,16 @@ def test_another_java_has_another_archive(tmp_path: Path) -> None:
     draft_of(archive).write_bytes(b"classes")
     archive.settle(143)
     assert ClassArchive(tmp_path, Java("java", "21.0.2", 21)).reading() == ()
+
+
+def test_drafts_that_nobody_settled_are_cleared_away(tmp_path: Path) -> None:
+    abandoned = draft_of(ClassArchive(tmp_path, JAVA))
+    abandoned.write_bytes(b"classes")
+    os.utime(abandoned, (0, 0))
+    being_written = draft_of(ClassArchive(tmp_path, JAVA))
+    being_written.write_bytes(b"half of the cla")
+    ClassArchive(tmp_path, JAVA).settle(143)
+    assert list(tmp_path.iterdir()) == [being_written]
 
 
 @pytest.mark.parametrize("status", [0, 1, 143, -9])
