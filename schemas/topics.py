@@ -123,7 +123,8 @@ REGISTRY: tuple[Entry, ...] = (
         desk.RepAvailabilityChanged,
         desk.LeadClaimed,
     ),
-    *_entries("desk", TEAMS, "routing desk", desk.RepActed, desk.AccountSet, desk.AccountRemoved),
+    *_entries("desk", TEAMS, "routing", desk.RepActed),
+    *_entries("desk", TEAMS, "routing desk", desk.AccountSet, desk.AccountRemoved),
     *_entries(
         "sla",
         LEADS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.agreement.agreement import Agreement
@@ -82,7 +82,8 @@ def _turn(before: str, after: str) -> str:
 
 def _pools(before: Agreement, after: Agreement, role: str) -> Iterator[Example]:
     def chosen(agreement: Agreement, facts: Facts) -> Any:
-        return agreement.choose_pool(role, agreement.standing(facts).facts)
+        standing = agreement.standing(facts)
+        return agreement.choose_pool(role, replace(standing.facts, stage=standing.stage))
 
     def told(agreement: Agreement, facts: Facts) -> str:
         pool = chosen(agreement, facts)

@@ -23,12 +23,23 @@ from schemas.agreement.conditions import (
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import Facts, Seen, as_number, say
 from schemas.agreement.terms import Attribute, AttributeType, CountedRule
+from schemas.agreement.whereabouts import (
+    COMPANY_DOMAIN,
+    LANGUAGE,
+    POSTCODE,
+    REGION,
+    LanguageIs,
+    NamedAccountIs,
+    TerritoryIs,
+)
 from schemas.agreement.wording import any_of, times
 
 NOW = datetime(2026, 1, 14, 9, tzinfo=UTC)
 """When example leads are judged. Rules ask only how long ago something was, so one instant stands for all."""
 _COUNTRIES = ("FR", "US", "JP", "BR")
 _NUMBERS = frozenset({AttributeType.INTEGER, AttributeType.DECIMAL})
+_NAMED = 5
+"""So many of the named accounts are tried: what holds of one holds of all."""
 _FRESH = timedelta(hours=1)
 
 Plain = bool | int | Decimal | str
@@ -147,7 +158,8 @@ def _iso(at: datetime) -> str:
 def respects(agreements: Sequence[Agreement], conditions: Iterable[Condition], counted: bool) -> list[Respect]:
     """Everything that these conditions ask for (`counted`: and that scoring rules count), each once."""
     asked = [part for condition in conditions for part in parts_of(condition)]
-    out = [*_country(asked), *_attributes(agreements, asked), *_sources(asked), *_campaigns(asked)]
+    out = [*_country(asked), *_attributes(agreements, asked), *_whereabouts(agreements, asked)]
+    out += [*_sources(asked), *_campaigns(asked)]
     return [*out, *_engagements(agreements if counted else (), asked)]
 
 
@@ -216,6 +228,8 @@ def _country(asked: Sequence[Condition]) -> Iterator[Respect]:
     for condition in asked:
         if isinstance(condition, CountryIs):
             named.update(dict.fromkeys(str(c) for c in condition.country.in_))
+        if isinstance(condition, TerritoryIs):
+            named.update(dict.fromkeys(str(c) for c in condition.territory.countries))
         if isinstance(condition, AttributeIs) and condition.attribute == "country":
             told = (*(condition.in_ or ()), condition.equals, condition.starts_with)
             named.update(dict.fromkeys(str(v) for v in told if v is not None))
@@ -223,6 +237,26 @@ def _country(asked: Sequence[Condition]) -> Iterator[Respect]:
         other = next(c for c in (*_COUNTRIES, "CH", "CA") if c not in named)
         cells = [Cell("nowhere known"), *(Cell(c, country=c) for c in named), Cell("another country", country=other)]
         yield Respect("country", "country", tuple(cells))
+
+
+def _whereabouts(agreements: Sequence[Agreement], asked: Sequence[Condition]) -> Iterator[Respect]:
+    """What conditions read of attributes with well-known names: a value for each thing that they name."""
+    told: dict[str, dict[str, None]] = {}
+    for condition in asked:
+        if isinstance(condition, TerritoryIs):
+            territory = condition.territory
+            told.setdefault(REGION, {}).update(dict.fromkeys(map(str, territory.regions)))
+            told.setdefault(POSTCODE, {}).update(dict.fromkeys(codes.first for codes in territory.ranges))
+        if isinstance(condition, LanguageIs):
+            told.setdefault(LANGUAGE, {}).update(dict.fromkeys(map(str, condition.language)))
+        if isinstance(condition, NamedAccountIs):
+            told.setdefault(COMPANY_DOMAIN, {}).update(dict.fromkeys(map(str, condition.named_account[:_NAMED])))
+    declared = {str(name) for agreement in agreements for name, a in agreement.attributes.items() if not a.personal}
+    asked_plainly = {str(c.attribute) for c in asked if isinstance(c, AttributeIs)}
+    for name, values in told.items():
+        if values and name in declared and name not in asked_plainly:
+            cells = [Cell("not known"), *(Cell(value, ((name, value),)) for value in values)]
+            yield Respect(name, "word", (*cells, Cell("something else", ((name, "-"),))))
 
 
 def _sources(asked: Sequence[Condition]) -> Iterator[Respect]:

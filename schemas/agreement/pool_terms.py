@@ -22,6 +22,15 @@ class PoolTerms:
             if isinstance(overflow, dict):
                 self.sheet.refer("pools", "pool", (*path, "overflow", "to"), overflow.get("to"))
                 self._overflow(str(path[-1]), overflow)
+            elif pool.get("accept_within") is not None:
+                self.sheet.say(
+                    "no_way_out",
+                    path,
+                    f"a lead that everybody of {path[-1]} has let pass waits there for a newcomer or a manager.",
+                    "Name a pool that takes what overflows.",
+                    "overflow: {after: 1h, to: backup}",
+                    severity="warning",
+                )
             if pool.get("mode") == "skill":
                 self._skills(str(path[-1]), pool)
 

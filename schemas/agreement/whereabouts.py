@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.facts import Facts, Held, listed, say
@@ -22,12 +22,13 @@ from schemas.vocabulary import AttributeName, CountryCode, NonPersonalText, Slug
 REGION, POSTCODE = AttributeName("region"), AttributeName("postcode")
 LANGUAGE, PRODUCT = AttributeName("language"), AttributeName("product")
 COMPANY_DOMAIN, COMPANY = AttributeName("company_domain"), AttributeName("company")
+_COUNTRY_BEFORE = re.compile(r"^[A-Z]{1,3}-(?=\d)")
 _NOISE = re.compile(r"[\s.-]+")
 
 
 def plain_postcode(value: object) -> str:
-    """A postcode as it is compared: capitals, without blanks, dots and dashes."""
-    return _NOISE.sub("", str(value)).upper()
+    """A postcode as it is compared: capitals, without a country before a dash (D-80331), blanks, dots and dashes."""
+    return _NOISE.sub("", _COUNTRY_BEFORE.sub("", str(value).strip().upper()))
 
 
 class Postcodes(NamedTuple):
@@ -35,6 +36,10 @@ class Postcodes(NamedTuple):
 
     first: str
     last: str
+
+    def in_words(self) -> str:
+        """Them, in a sentence; not as one row of digits, which could be a telephone number."""
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
 
     def hold(self, postcode: str) -> bool:
         """Whether a plain postcode is among them."""
@@ -55,6 +60,9 @@ def read_postcodes(text: str) -> Postcodes:
     return Postcodes(whole, whole)
 
 
+PostcodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .*–-]{0,31}$")]
+
+
 def _postcodes(value: Any) -> Any:
     texts = [str(v).zfill(5) if isinstance(v, int) and v < 10_000 else str(v) for v in as_list(value)]
     for text in texts:
@@ -70,7 +78,7 @@ class Territory(Part):
 
     countries: Annotated[tuple[CountryCode, ...], BeforeValidator(as_list)] = ()
     regions: Annotated[tuple[NonPersonalText, ...], BeforeValidator(as_list)] = ()
-    postcodes: Annotated[tuple[NonPersonalText, ...], BeforeValidator(_postcodes)] = ()
+    postcodes: Annotated[tuple[PostcodeText, ...], BeforeValidator(_postcodes)] = ()
 
     @model_validator(mode="after")
     def _something(self) -> Territory:
@@ -92,7 +100,7 @@ class Territory(Part):
         """Where it is."""
         parts = [listed(list(names)) for names in (self.countries, self.regions) if names]
         if self.postcodes:
-            parts.append(f"postcode {listed(list(self.postcodes))}")
+            parts.append(f"postcode {listed([codes.in_words() for codes in self.ranges])}")
         return ", ".join(parts)
 
 
@@ -120,7 +128,8 @@ class TerritoryIs(Part):
             postcode = facts.attributes.get(POSTCODE)
             plain = plain_postcode(postcode)
             held = any(postcodes.hold(plain) for postcodes in territory.ranges)
-            yield _one_of("the postcode", postcode, held, territory.postcodes)
+            wanted = tuple(codes.in_words() for codes in territory.ranges)
+            yield _one_of("the postcode", postcode, held, wanted)
 
 
 def _one_of(what: str, value: object, held: bool, wanted: tuple[object, ...]) -> Held:

@@ -56,6 +56,10 @@ class Doors:
         """What PUT answers, as JSON. Raises Refused."""
         return self._knock("PUT", door, path, json=body)
 
+    def post(self, door: str, path: str, body: Any) -> Any:
+        """What POST answers, as JSON. Raises Refused."""
+        return self._knock("POST", door, path, json=body)
+
     def _knock(self, method: str, door: str, path: str, **more: Any) -> Any:
         url = f"{getattr(self, door)}{path}"
         try:

@@ -14,6 +14,7 @@ import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from services.console import (
+    account_commands,
     agreement_commands,
     audience_commands,
     backtest_commands,
@@ -38,6 +39,8 @@ app = typer.Typer(
 )  # fmt: skip
 app.add_typer(agreement_commands.app, name="agreement")
 app.add_typer(roster_commands.app, name="roster")
+app.add_typer(account_commands.app, name="accounts")
+app.add_typer(account_commands.reps, name="rep")
 app.add_typer(letter_commands.app, name="dead-letters")
 app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)

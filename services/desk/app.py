@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
+from services.desk.account_doors import account_doors
 from services.desk.doing import Doing
 from services.desk.doors import doors
 from services.desk.page_doors import page_doors
@@ -48,6 +49,7 @@ def desk_doors(settings: Settings, running: Running) -> FastAPI:
     app = create_app("leadloop desk", settings, running.health, description=_DESCRIPTION)
     app.router.lifespan_context = life
     app.include_router(doors(running.appender, running.agreements, runner, doing))
+    app.include_router(account_doors(running.appender, runner))
     app.include_router(page_doors(settings, running.agreements, runner))
     return app
 

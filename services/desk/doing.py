@@ -6,17 +6,17 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from schemas.base import Event
-from schemas.events.desk import LeadLost, LeadWon, OpportunityOpened, ProfileNote, ReassignmentOrdered
+from schemas.events.desk import LeadLost, LeadWon, OpportunityOpened, ProfileNote, ReassignmentOrdered, RepActed
 from schemas.ids import EventId, LeadId, RepId
 from schemas.lifecycle import Effect, Life, State, fold
 from schemas.topics import PROFILES, TEAMS
-from schemas.vocabulary import BySystem
+from schemas.vocabulary import ByRep, BySystem
 from services.desk import inbox
 from services.desk.foresight import BY_ORDER, Place, Recorded, Refused, Scene, Why, foresee
 from services.desk.requests import ActionIn, OutcomeIn, OutcomeKind
@@ -28,6 +28,9 @@ from services.runtime.settings import Settings
 from services.runtime.turns import OneAtATime
 
 T = TypeVar("T")
+
+SEEN_EVERY = timedelta(minutes=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _STAGES_OF_OPPORTUNITY = frozenset({"opportunity", "sql", "proposal", "negotiation"})
 _STAGES_WON = frozenset({"won", "closed_won", "closed-won", "customer"})
@@ -67,6 +70,7 @@ class Doing:
         self._scenes: AskedTogether[tuple[LeadId, ActionIn], Scene] = AskedTogether(
             lambda asked: runner.read(lambda connection: self._all_scenes(connection, asked))
         )
+        self._seen: dict[RepId, datetime] = {}
 
     async def act(self, lead: LeadId, said: ActionIn, *, key: str | None, body: bytes, traceparent: str | None) -> Done:
         """Record one action. Raises Refused, KeyUsedForAnotherBody, BrokerAway, TimeoutError."""
@@ -85,7 +89,18 @@ class Doing:
             done = await self._appender.append(answer.event, event_id=event_id, traceparent=traceparent)
             if done.topic is TEAMS:  # a claim: it is not in the lead's log, up to whose end the next action reads
                 await self._runner.wait_for(done.topic, done.partition, done.offset)
+            await self._seen_at_work(answer.event, scene)
             return Done(done.event_id, lead, said.type.value)
+
+    async def _seen_at_work(self, event: Event, scene: Scene) -> None:
+        """Tell the team that a rep acted, where a pool stops giving to who does nothing; once a minute is enough."""
+        by = getattr(event, "by", None)
+        place = scene.roster.get(by.rep_id) if isinstance(by, ByRep) else None
+        if place is None or all(pool.idle_after is None for pool in scene.agreement.pools.values()):
+            return
+        if scene.now - self._seen.get(place.rep_id, _LONG_AGO) >= SEEN_EVERY:
+            self._seen[place.rep_id] = scene.now
+            await self._appender.append(RepActed(team_id=place.team_id, rep_id=place.rep_id))
 
     async def outcome(
         self, said: OutcomeIn, *, key: str | None, body: bytes, traceparent: str | None
@@ -158,6 +173,7 @@ class Doing:
             agreement=self._agreements.in_force(now),
             offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer),
             now=now,
+            newest_ms=inbox.recorded_at_ms(connection, memory.life.undoable[-1][0]) if memory.life.undoable else None,
         )
 
     def _outcome(self, said: OutcomeIn, lead: LeadId, life: Life, teams: dict[RepId, object]) -> Event | Unsayable:

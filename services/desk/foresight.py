@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from schemas.agreement import Agreement, Otherwise, PoolMode, ReasonUse
+from schemas.agreement import Agreement, Otherwise, PoolMode, ReasonUse, say_duration
 from schemas.agreement import terms as agreement_terms
 from schemas.base import Event
 from schemas.events import desk
@@ -80,6 +80,8 @@ class Scene:
     roster: Mapping[RepId, Place]
     agreement: Agreement
     now: datetime
+    newest_ms: int | None = None
+    """When the newest action was recorded that can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,11 @@ def _undo(said: ActionIn, scene: Scene) -> Event:
             "action_id",
             {"newest": newest},
         )
+    within = scene.agreement.terms.undo_within
+    age = scene.now - datetime.fromtimestamp((scene.newest_ms or 0) / 1000, UTC)
+    if within is not None and scene.newest_ms is not None and age > within:
+        because = f"an action can be undone for {say_duration(within)}, and this one is older"
+        raise Refused(Why.IMPOSSIBLE, because, "action_id", {"newest": newest})
     assignment = said.assignment_id or life.offer or life.last_offer
     if assignment is None:
         raise Refused(Why.IMPOSSIBLE, "there is nothing to undo: nobody ever had this lead")

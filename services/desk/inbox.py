@@ -11,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.ids import AssignmentId, EventId, LeadId, RepId, RoleId, TeamId
+from schemas.ids import AccountId, AssignmentId, EventId, LeadId, RepId, RoleId, TeamId
 from schemas.lifecycle import HELD, Life, State
 from schemas.vocabulary import as_number
 from services.desk.foresight import Offer, Place
 from services.desk.rows import (
+    ACCOUNTS,
     ACTIONS,
     ASSIGNMENTS,
     CARD,
@@ -78,6 +79,42 @@ def reps(connection: sa.Connection) -> list[dict[str, Any]]:
         }
         for r in connection.execute(sa.select(REPS).order_by(REPS.c.team_id, REPS.c.role, REPS.c.rep_id))
     ]
+
+
+def accounts(connection: sa.Connection, after: str, limit: int) -> dict[AccountId, dict[TeamId, dict[str, Any]]]:
+    """Companies by id, in order, from the one after `after` on: what each team was told."""
+    ids = (
+        sa.select(ACCOUNTS.c.account_id).where(ACCOUNTS.c.account_id > after).distinct().order_by(ACCOUNTS.c.account_id)
+    )
+    named = [AccountId(i) for i in connection.execute(ids.limit(limit)).scalars()]
+    found = accounts_named(connection, named)
+    return {i: found[i] for i in named}
+
+
+def accounts_named(
+    connection: sa.Connection, named: Sequence[AccountId] | None
+) -> dict[AccountId, dict[TeamId, dict[str, Any]]]:
+    """These companies, or all: what each team was told."""
+    out: dict[AccountId, dict[TeamId, dict[str, Any]]] = {}
+    for some in [None] if named is None else some_at_a_time(list(named)):
+        query = sa.select(ACCOUNTS)
+        if some is not None:
+            query = query.where(ACCOUNTS.c.account_id.in_(some))
+        for row in connection.execute(query):
+            out.setdefault(AccountId(row.account_id), {})[TeamId(row.team_id)] = json.loads(row.said)
+    return out
+
+
+def recorded_at_ms(connection: sa.Connection, action: EventId) -> int | None:
+    """When an action was recorded."""
+    at_ms: int | None = connection.execute(sa.select(ACTIONS.c.at_ms).where(ACTIONS.c.action_id == action)).scalar()
+    return at_ms
+
+
+def held_by(connection: sa.Connection, rep: RepId) -> int:
+    """How many leads the rep holds."""
+    counting = sa.select(sa.func.count()).select_from(LEADS_TABLE).where(LEADS_TABLE.c.rep_id == rep)
+    return int(connection.execute(counting).scalar_one())
 
 
 def memory_of(connection: sa.Connection, lead: str) -> LeadMemory:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from schemas.base import Event
 from schemas.events import desk, intake
 from services.desk.roster import terms_of
-from services.desk.rows import ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
+from services.desk.rows import ACCOUNTS, ACTIONS, EXTERNAL, NOTES, PEOPLE, REPS
 from services.runtime.bulk import delete_by, upsert
 from services.runtime.projecting import decoded, replace_rows, spellings
 from services.runtime.projection import Incoming
@@ -53,6 +53,16 @@ def read_team(connection: sa.Connection, r: Incoming, event: Event) -> None:
                 .where(REPS.c.rep_id == event.rep_id, REPS.c.team_id == event.team_id)
                 .values(available=event.available, until=event.model_dump(mode="json")["until"])
             )
+        case desk.AccountSet() | desk.AccountRemoved():
+            connection.execute(
+                sa.delete(ACCOUNTS).where(
+                    ACCOUNTS.c.account_id == event.account_id, ACCOUNTS.c.team_id == event.team_id
+                )
+            )
+            if isinstance(event, desk.AccountSet):
+                said = event.model_dump_json(exclude={"team_id", "account_id"})
+                row = {"account_id": event.account_id, "team_id": event.team_id, "said": said}
+                connection.execute(sa.insert(ACCOUNTS), [row])
         case desk.LeadClaimed():
             replace_rows(
                 connection,

@@ -52,7 +52,15 @@ CLOCK_EVENTS: frozenset[type[Event]] = frozenset(
     }
 )
 ROSTER_EVENTS: frozenset[type[Event]] = frozenset(
-    {desk.RepJoined, desk.RepChanged, desk.RepLeft, desk.RepAvailabilityChanged, desk.LeadClaimed}
+    {
+        desk.RepJoined,
+        desk.RepChanged,
+        desk.RepLeft,
+        desk.RepAvailabilityChanged,
+        desk.LeadClaimed,
+        desk.AccountSet,
+        desk.AccountRemoved,
+    }
 )
 SHOWN_EVENTS: frozenset[type[Event]] = (
     LIFE_EVENTS | CLOCK_EVENTS | {routing.ActionRefused, scoring.LeadScored, intake.EngagementObserved}

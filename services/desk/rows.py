@@ -104,6 +104,15 @@ REPS = sa.Table(
 )
 """The roster as the teams' logs have it."""
 
+ACCOUNTS = sa.Table(
+    "desk_accounts",
+    METADATA,
+    sa.Column("account_id", sa.String(200), primary_key=True),
+    sa.Column("team_id", sa.String(64), primary_key=True),
+    sa.Column("said", sa.Text, nullable=False),
+)
+"""Companies as each team was told of them."""
+
 NOTICES = sa.Table(
     "desk_notices",
     METADATA,

@@ -31,7 +31,7 @@ def lead(connection: sa.Connection, lead_id: str) -> dict[str, Any]:
         raise Problem(
             404, "No such lead", f"There is no lead {lead_id} in the ledger; GET /v1/leads lists those that there are."
         )
-    return shown(row)
+    return {**shown(row), "assignees": assignees(connection, lead_id)}
 
 
 def leads(
@@ -91,6 +91,23 @@ def shown(row: Any) -> dict[str, Any]:
         "last_event_at": instant(row.at_ms),
         "owed": row.owed,
     }
+
+
+def assignees(connection: sa.Connection, lead_id: str) -> list[dict[str, Any]]:
+    """Everybody who ever had the lead, in order: nobody is forgotten when another takes it over."""
+    table = tables.ASSIGNMENTS
+    rows = connection.execute(sa.select(table).where(table.c.lead_id == lead_id).order_by(table.c.from_position))
+    return [
+        {
+            "rep": row.rep_id,
+            "team_id": row.team_id,
+            "assignment_id": row.assignment_id,
+            "since": instant(row.from_ms),
+            "accepted": row.accepted,
+            "now": row.until_position is None,
+        }
+        for row in rows
+    ]
 
 
 def timeline(connection: sa.Connection, lead_id: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from schemas.agreement import Agreement
+from schemas.agreement.whereabouts import COMPANY, COMPANY_DOMAIN
+from schemas.companies import company_domain
 from schemas.personal import looks_personal
 from schemas.vocabulary import AttributeName, AttributeValue, NonPersonalText
 
@@ -28,13 +30,17 @@ def sorted_out(
     agreement: Agreement,
     attributes: Mapping[AttributeName, bool | int | float | str | None],
     country: str | None = None,
+    email: str | None = None,
+    company: str | None = None,
 ) -> SortedAttributes:
     """Spoken is what the agreement declares as not personal and of the declared type; the profile keeps the rest.
 
-    An attribute `country`, where the agreement has one, is filled from the submission's country.
+    The attributes `country`, `company` and `company_domain`, where the agreement has them, are filled from the
+    submission's country and company and from the domain of its mail (never a free mail provider's).
     """
-    if country is not None and _COUNTRY in agreement.attributes:
-        attributes = {_COUNTRY: country, **attributes}
+    known = ((_COUNTRY, country), (COMPANY, company), (COMPANY_DOMAIN, company_domain(email)))
+    filled = {name: str(value) for name, value in known if value is not None and name in agreement.attributes}
+    attributes = {**filled, **attributes}
     spoken: dict[AttributeName, AttributeValue] = {}
     personal: dict[AttributeName, bool | int | float | str] = {}
     warnings: list[str] = []

@@ -147,7 +147,7 @@ class Reception:
         )
         source, about_source = cleaned(said.source, secret)
         agreement = self._agreements.in_force(now)
-        sorted_attributes = sorted_out(agreement, said.attributes, said.country)
+        sorted_attributes = sorted_out(agreement, said.attributes, said.country, contact.email, said.company)
         return Draft(
             lead_id=lead_of(namespace, contact),
             contact=contact,

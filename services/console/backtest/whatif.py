@@ -189,7 +189,7 @@ class Rehearsal:
             return trial
         agreement, known = self._agreements.in_force(now), after.own
         assert isinstance(known, Knowledge)
-        asked = with_(facts(known, after.life, now), score=event.score, grade=event.grade)
+        asked = with_(facts(known, after.life, now), score=event.score, grade=event.grade, stage=event.stage, lead=str(event.lead_id))
         chosen = agreement.choose_pool(after.life.role, asked)
         team = str(agreement.pools[chosen.pool].team)
         return msgspec.structs.replace(

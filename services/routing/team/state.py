@@ -41,7 +41,8 @@ class PoolTurn(msgspec.Struct, frozen=True, omit_defaults=True):
     ended: int = 0
     succeeded: int = 0
     """Assignments of the pool that ended, and ended well, in thousandths; both fade."""
-    counted_ms: int = 0
+    lives: int = 0
+    """The half-life, counted since 1970, as of which these two hold."""
 
     @property
     def waiting(self) -> int:
@@ -140,8 +141,8 @@ class Rep(msgspec.Struct, frozen=True, omit_defaults=True):
     """Per pool, while he is able: his virtual time. While he is not: how far he was behind the pool's."""
     written_off: dict[PoolId, int] = {}
     """Thousandths of leads that others' comings and goings kept him from (see `fairness`)."""
-    tally: dict[PoolId, tuple[int, int]] = {}
-    """(ended, succeeded) assignments per pool, in thousandths; they fade."""
+    tally: dict[PoolId, tuple[int, int, int]] = {}
+    """(ended, succeeded, as of which half-life) per pool: his assignments, in thousandths; they fade."""
     left: bool = False
     """He is in the team no more; kept, so that his places and his account count if he comes back."""
 

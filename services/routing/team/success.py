@@ -14,7 +14,7 @@ from schemas.agreement import Success
 from schemas.events.routing import Ended
 from schemas.ids import PoolId
 from services.routing.team.sitting import Sitting
-from services.routing.team.state import Place, PoolTurn, Rep
+from services.routing.team.state import Place, Rep
 
 ONE = 1000
 """An assignment, in the thousandths in which faded ones are counted."""
@@ -30,11 +30,13 @@ def count_end(s: Sitting, place: Place, ended: Ended | None) -> None:
     rep = s.rep(place.rep)
     if pool is None or terms is None or terms.success is None or ended not in _COUNTED or rep is None:
         return
-    success = ONE if ended in _SUCCESSES else 0
-    turn = _faded_pool(s.turn(pool), terms.success, s.now_ms)
-    s.put_turn(pool, replace(turn, ended=turn.ended + ONE, succeeded=turn.succeeded + success))
-    mine = rep.tally.get(pool, (0, 0))
-    tally = {**rep.tally, pool: (mine[0] + ONE, mine[1] + success)}
+    success, lives = ONE if ended in _SUCCESSES else 0, _lives(terms.success, s.now_ms)
+    turn = s.turn(pool)
+    all_ended, all_succeeded = faded(turn.ended, turn.succeeded, lives - turn.lives)
+    s.put_turn(pool, replace(turn, ended=all_ended + ONE, succeeded=all_succeeded + success, lives=lives))
+    before = rep.tally.get(pool, (0, 0, lives))
+    mine = faded(before[0], before[1], lives - before[2])
+    tally = {**rep.tally, pool: (mine[0] + ONE, mine[1] + success, lives)}
     s.put_rep(place.rep, with_factor(s, replace(rep, tally=tally), pool, terms.success))
 
 
@@ -42,7 +44,7 @@ def with_factor(s: Sitting, rep: Rep, pool: PoolId, terms: Success) -> Rep:
     """The rep with the weight that his success gives him."""
     if pool not in rep.pools:
         return rep
-    turn, (ended, succeeded) = s.turn(pool), rep.tally.get(pool, (0, 0))
+    turn, (ended, succeeded, _) = s.turn(pool), rep.tally.get(pool, (0, 0, 0))
     factor = 100
     if ended >= terms.counted_from * ONE and turn.succeeded:
         percent = 100 * succeeded * turn.ended // (ended * turn.succeeded)
@@ -51,12 +53,11 @@ def with_factor(s: Sitting, rep: Rep, pool: PoolId, terms: Success) -> Rep:
     return rep if factors == rep.factors else replace(rep, factors=factors)
 
 
-def _faded_pool(turn: PoolTurn, terms: Success, now_ms: int) -> PoolTurn:
-    """The pool's tally with its past halved for every half-life that is over."""
-    if terms.half_life is None or not turn.counted_ms:
-        return replace(turn, counted_ms=turn.counted_ms or now_ms)
-    lives = (now_ms - turn.counted_ms) // (terms.half_life // timedelta(milliseconds=1))
-    if lives <= 0:
-        return turn
-    begun = turn.counted_ms + lives * (terms.half_life // timedelta(milliseconds=1))
-    return replace(turn, ended=turn.ended >> lives, succeeded=turn.succeeded >> lives, counted_ms=begun)
+def _lives(terms: Success, now_ms: int) -> int:
+    """How many half-lives have passed since 1970."""
+    return 0 if terms.half_life is None else now_ms // (terms.half_life // timedelta(milliseconds=1))
+
+
+def faded(ended: int, succeeded: int, lives: int) -> tuple[int, int]:
+    """Tallies after so many half-lives."""
+    return (ended >> min(lives, 64), succeeded >> min(lives, 64)) if lives > 0 else (ended, succeeded)

@@ -117,9 +117,10 @@ class SalesTeam:
             **ask,
         )
 
-    def releases(self, number: int, n: int = 1) -> None:
+    def releases(self, number: int, n: int = 1, ended: str | None = None) -> None:
         """The lead of that number needs its place no more."""
-        self._say(routing.AssignmentReleased, lead_id=lead(number), request_id=request(number), number=n)
+        what = {"lead_id": lead(number), "request_id": request(number), "number": n, "ended": ended}
+        self._say(routing.AssignmentReleased, **what)
 
     def owns(self, account: str, **how: Any) -> None:
         """A company is known."""
