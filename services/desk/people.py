@@ -61,8 +61,8 @@ def read_team(connection: sa.Connection, r: Incoming, event: Event) -> None:
             )
             if isinstance(event, desk.AccountSet):
                 said = event.model_dump_json(exclude={"team_id", "account_id"})
-                row = {"account_id": event.account_id, "team_id": event.team_id, "said": said}
-                connection.execute(sa.insert(ACCOUNTS), [row])
+                told = {"account_id": event.account_id, "team_id": event.team_id, "said": said}
+                connection.execute(sa.insert(ACCOUNTS), [told])
         case desk.LeadClaimed():
             replace_rows(
                 connection,
