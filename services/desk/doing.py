@@ -19,7 +19,7 @@ from schemas.topics import PROFILES, TEAMS
 from schemas.vocabulary import ByRep, BySystem
 from services.desk import inbox
 from services.desk.foresight import BY_ORDER, Place, Recorded, Refused, Scene, Why, foresee
-from services.desk.requests import ActionIn, OutcomeIn, OutcomeKind
+from services.desk.requests import ActionIn, ActionKind, OutcomeIn, OutcomeKind
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender, fresh_id
 from services.runtime.asking import AskedTogether
@@ -165,6 +165,7 @@ class Doing:
         memory = inbox.memory_of(connection, lead)
         if memory.life.state in (State.NONE, State.ERASED):
             raise Refused(Why.UNKNOWN, f"there is no lead {lead}")
+        undoable = memory.life.undoable if said.type is ActionKind.UNDO else ()
         return Scene(
             lead_id=lead,
             life=memory.life,
@@ -173,7 +174,7 @@ class Doing:
             agreement=self._agreements.in_force(now),
             offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer),
             now=now,
-            newest_ms=inbox.recorded_at_ms(connection, memory.life.undoable[-1][0]) if memory.life.undoable else None,
+            newest_ms=inbox.recorded_at_ms(connection, undoable[-1][0]) if undoable else None,
         )
 
     def _outcome(self, said: OutcomeIn, lead: LeadId, life: Life, teams: dict[RepId, object]) -> Event | Unsayable:
