@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from schemas.agreement.life import NOTICE, THE_BEGINNING, Course, Line, NoAgreem
 from schemas.events.console import DEPARTMENTS, AgreementProposed, AgreementPublished
 from schemas.ids import ApproverId, digest
 from services.console import approver_keys, first_agreement
+from services.console.agreement_proof import proven
 from services.console.approver_keys import department_of, key_in
 from services.console.first_agreement import Chosen
 from services.console.options import AsJson, Data, settings_by
@@ -44,7 +46,10 @@ def propose(
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a new version before both departments. It gets the next number, and says what would change."""
+    """Put a new version before both departments. It gets the next number, and says what would change.
+
+    Refused where a proof over all possible leads finds that its rules cannot be meant so (leadloop agreement prove).
+    """
     chosen, settings = first_agreement.choose(file), settings_by(data)
     course = _course(data)
     now = course.publication(datetime.now(UTC))
@@ -54,14 +59,18 @@ def propose(
         raise Refused(
             f"{file} is proposed already, as version {same.version}: leadloop agreement approve {same.version}"
         )
+    doubts = proven(file)
     event = proposal_of(chosen, course, person(by))
     speak(settings, course, event)
     changes = difference(now.agreement, chosen.agreement)
     if as_json:
-        say_json({"version": event.agreement_version, "content": event.content, **changes.document()})
+        told = [asdict(doubt) for doubt in doubts]
+        say_json({"version": event.agreement_version, "content": event.content, "doubts": told, **changes.document()})
         return
     out().print(f"proposed as version {event.agreement_version}, content {event.content}\n", markup=False)
     _tell(changes)
+    for doubt in doubts:
+        out().print(f"doubtful: {file}:{doubt.line} {doubt.path}: {doubt.message} {doubt.remedy}", markup=False)
     out().print(f"\nnow: leadloop agreement approve {event.agreement_version} --as marketing --key marketing.key")
 
 

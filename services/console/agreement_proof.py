@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas.agreement import load
 from schemas.agreement.findings import Finding
 from services.console.options import AsJson
-from services.console.terminal import EXIT_REFUSED, err, out, say_json
+from services.console.terminal import EXIT_REFUSED, Refused, err, out, say_json
 
 if TYPE_CHECKING:
     from schemas.agreement.proof import Proof
@@ -60,6 +60,20 @@ def prove_file(
     asked = _asked(file, roster, quick=False)
     findings = [(f, file) for f in asked.agreement] + [(f, roster or file) for f in asked.roster]
     _answer(file, roster, findings, {"proven": asked.complete}, as_json)
+
+
+def proven(file: Path) -> tuple[Finding, ...]:
+    """What a proof leaves doubtful of a file that holds. Raises Refused if it finds that the rules cannot be meant so."""
+    findings = _asked(file, None, quick=True).agreement
+    wrong = [finding for finding in findings if finding.severity == "error"]
+    if wrong:
+        first = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise Refused(
+            f"{file}:{first.line} {first.path or 'the file'}: {first.message} {first.remedy}{more} "
+            f"All of it: leadloop agreement prove {file}"
+        )
+    return tuple(finding for finding in findings if finding.severity == "warning")
 
 
 def _asked(file: Path, roster: Path | None, *, quick: bool) -> Proof:

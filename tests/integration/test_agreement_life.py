@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = DEFAULT.read_text(encoding="utf-8")
 SECOND = FIRST.replace("when: {score: {at_least: 50}}", "when: {score: {at_least: 10}}")
+NEVER = "  - {id: too-good, verdict: disqualified, when: {score: {at_least: 60}}, because: the score is at least 60}"
 VERDICTS = ("LeadQualified", "LeadNurtured")
 
 
@@ -149,6 +150,8 @@ async def test_what_cannot_be_is_refused_with_a_sentence(console: Console) -> No
     assert "proposed already" in await console.refuses("propose", "second.yaml")
     (console.folder / "broken.yaml").write_text("name: x")
     assert "does not hold" in await console.refuses("propose", "broken.yaml")
+    (console.folder / "never.yaml").write_text(FIRST.replace("  - {id: rest,", f"{NEVER}\n  - {{id: rest,"))
+    assert "agreement prove never.yaml" in await console.refuses("propose", "never.yaml")
 
 
 async def test_a_forged_approval_in_the_log_is_void_for_everybody(console: Console, settings: Settings) -> None:
