@@ -9,7 +9,7 @@ from itertools import chain, islice
 from schemas.agreement import PoolMode
 from schemas.ids import PoolId, RepId
 from services.routing.team.ability import fits
-from services.routing.team.fairness import advanced, rank, skipped, took
+from services.routing.team.fairness import ONE_LEAD, advanced, rank, skipped, took
 from services.routing.team.sitting import Sitting
 from services.routing.team.state import FEWEST, TURN, PoolTurn, Rep, Wait
 
@@ -55,10 +55,11 @@ def _fewest(s: Sitting, pool: PoolId) -> Iterator[Ranked]:
 
 
 def _of_weight(s: Sitting, pool: PoolId, weight: int, virtual: int) -> Iterator[Ranked]:
+    one = ONE_LEAD // weight
     for _, rep_id in s.parts.in_order(TURN, f"{pool}/{weight:06d}/"):
         rep = s.rep(RepId(rep_id))
         if rep is not None:
-            yield (*rank(rep, pool, virtual), rep.open), RepId(rep_id), rep
+            yield (*rank(rep.turns.get(pool, virtual), one, virtual), rep.open), RepId(rep_id), rep
 
 
 def _dealing_weight(s: Sitting, pool: PoolId, turn: PoolTurn, excluded: tuple[RepId, ...]) -> int:
@@ -71,13 +72,14 @@ def _barred(s: Sitting, pool: PoolId, excluded: tuple[RepId, ...]) -> list[tuple
     return [(i, rep) for i, rep in reps if rep is not None and rep.able and pool in rep.pools]
 
 
-def dealt(s: Sitting, pool: PoolId, rep_id: RepId, excluded: tuple[RepId, ...]) -> None:
-    """Count a lead that the pool deals to a member."""
+def dealt(s: Sitting, pool: PoolId, rep_id: RepId, excluded: tuple[RepId, ...]) -> Rep:
+    """Count a lead that the pool deals to a member; he, with his turn taken, is still to be remembered."""
     turn = s.turn(pool)
     after = advanced(turn, _dealing_weight(s, pool, turn, excluded))
     for barred, rep in _barred(s, pool, excluded):
         s.put_rep(barred, skipped(rep, pool, after.virtual - turn.virtual))
     s.put_turn(pool, after)
     taking = s.rep(rep_id)
-    if taking is not None:
-        s.put_rep(rep_id, took(taking, pool, after.virtual))
+    if taking is None:
+        raise ValueError(f"{rep_id} is not in the team and cannot be dealt a lead")
+    return took(taking, pool, turn.virtual, after.virtual)

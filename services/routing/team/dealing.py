@@ -46,9 +46,10 @@ def deal_by_turn(s: Sitting, request: RequestId, wait: Wait, passed: list[tuple[
     if due is None:
         return False
     reasons = (*_passed(passed), *candidates(s, wait, ranked, due))
-    dealt(s, wait.pool, due, wait.excluded)
+    taking = dealt(s, wait.pool, due, wait.excluded)
     mode = _BY_MODE[s.terms(wait.pool).mode]
-    assign(s, request, wait, due, vetted(f"{due} is due in {wait.pool}"), reasons, chosen_by=mode)
+    because = vetted(f"{due} is due in {wait.pool}")
+    assign(s, request, wait, due, because, reasons, chosen_by=mode, taking=taking)
     return True
 
 
@@ -67,10 +68,11 @@ def assign(
     chosen_by: ChosenBy,
     claim: EventId | None = None,
     account_id: AccountId | None = None,
+    taking: Rep | None = None,
 ) -> None:
-    """Take a place of the rep for the lead and say so."""
+    """Take a place of the rep for the lead and say so. taking: the rep, if anything of him is to be changed besides."""
     pool = None if chosen_by is ChosenBy.ORDER else wait.pool
-    take_place(s, request, Place(wait.lead, rep_id, wait.number, wait.grade, pool))
+    take_place(s, request, Place(wait.lead, rep_id, wait.number, wait.grade, pool), taking)
     s.say(
         LeadAssigned(
             lead_id=wait.lead,
@@ -101,10 +103,10 @@ def _accept_by(s: Sitting, pool: PoolId | None, rep_id: RepId) -> datetime | Non
     return s.agreement.calendar(calendar).add_open_time(s.context.now, terms.accept_within)
 
 
-def take_place(s: Sitting, request: RequestId, place: Place) -> None:
-    """Count a place as taken; who is no longer in the team is remembered until it is released."""
+def take_place(s: Sitting, request: RequestId, place: Place, taking: Rep | None = None) -> None:
+    """Count a place as taken; who is no longer in the team is remembered, too."""
     s.parts.put(PLACE, request, place)
-    rep = s.rep(place.rep) or Rep(role=RoleId("gone"), left=True)
+    rep = taking or s.rep(place.rep) or Rep(role=RoleId("gone"), left=True)
     held = {**rep.held_grades, place.grade: rep.held_grades.get(place.grade, 0) + 1}
     rep = replace(counting(rep, place.grade, s.hours), open=rep.open + 1, held_grades=held)
     s.put_rep(place.rep, rep if rep.unanswered_ms is not None else replace(rep, unanswered_ms=s.now_ms))

@@ -29,17 +29,19 @@ def advanced(turn: PoolTurn, weight: int) -> PoolTurn:
     return replace(turn, virtual=turn.virtual + step, rest=rest)
 
 
-def rank(rep: Rep, pool: PoolId, virtual: int) -> tuple[int, int]:
-    """The lowest is next, in a pool whose time with the lead in hand is `virtual`."""
-    start = rep.turns.get(pool, virtual)
-    return (0, start + ONE_LEAD // rep.weight(pool)) if start < virtual else (1, start)
+def rank(start: int, one: int, virtual: int) -> tuple[int, int]:
+    """The lowest is next, in a pool whose time with the lead in hand is `virtual`.
+
+    start: the member's turn; one: a lead at his weight, in virtual time.
+    """
+    return (0, start + one) if start < virtual else (1, start)
 
 
-def took(rep: Rep, pool: PoolId, virtual: int) -> Rep:
-    """The member after he took a lead that the pool dealt."""
+def took(rep: Rep, pool: PoolId, before: int, virtual: int) -> Rep:
+    """The member after he took a lead that the pool dealt, whose time it took from `before` to `virtual`."""
     one = ONE_LEAD // rep.weight(pool)
-    start = rep.turns.get(pool, virtual)
-    counted = min(max(start, virtual - one), virtual)
+    start = rep.turns.get(pool, before)
+    counted = min(max(start, before - one), virtual)
     turned = replace(rep, turns={**rep.turns, pool: counted + one})
     lost = (counted - start) * rep.weight(pool) * 1000 // ONE_LEAD
     if lost <= 0:
@@ -59,11 +61,14 @@ def lag(rep: Rep, pool: PoolId, virtual: int) -> float:
 
 
 def at_distance(before: Rep | None, after: Rep, pool: PoolId, virtual: int) -> int:
-    """His turn in a pool after his ability or his weight changed: his lag stays what it was."""
+    """His turn in a pool after his ability or his weight changed: his lag stays what it was.
+
+    `after` still holds his turns as `before` had them, those that he has just taken included.
+    """
     behind = 0
-    if before is not None and pool in before.turns:
+    if before is not None and pool in after.turns:
         dealing = before.able and pool in before.pools
-        behind = virtual - before.turns[pool] if dealing else before.turns[pool]
+        behind = virtual - after.turns[pool] if dealing else after.turns[pool]
         known = before.pools.get(pool)
         if known is not None and before.weight(pool) != after.weight(pool):
             behind = behind * before.weight(pool) // after.weight(pool)

@@ -68,13 +68,14 @@ class Account:
         self.team.asks(self.numbers, excluded=rejected_by)
         taken = self.team.owner(self.numbers)
         assert taken in sharing
-        whole = sum(self.weights[rep] for rep in sharing)
-        for rep in sharing:
-            self.owed[rep] += Fraction(self.weights[rep], whole)
         assert taken is not None
         beyond = max(self.owed[taken] - 1, Fraction(0))
         self.written_off[taken] += beyond
-        self.owed[taken] = max(self.owed[taken] - beyond - 1, Fraction(-1))
+        self.owed[taken] -= beyond
+        whole = sum(self.weights[rep] for rep in sharing)
+        for rep in sharing:
+            self.owed[rep] += Fraction(self.weights[rep], whole)
+        self.owed[taken] = max(self.owed[taken] - 1, Fraction(-1))
         return taken
 
     def rep(self, rep: str) -> Rep:
@@ -190,6 +191,21 @@ def test_who_was_removed_and_joins_again_finds_his_account() -> None:
     account.team.joins("r0", pools={POOL: 1})
     assert owed < -0.5
     assert account.lag("r0") == owed
+
+
+def test_the_lead_that_fills_a_rep_s_cap_counts_like_any_other() -> None:
+    account = Account([1, 1])
+    account.team.changes("r0", 1)
+    account.team.changes("r1", 1)
+    assert account.deals() == "r0"
+    assert account.lag("r0") == -0.5
+    account.there.discard("r0")
+    assert account.deals() == "r1"
+    for number, rep in ((1, "r0"), (2, "r1")):
+        account.team.releases(number)
+        account.there.add(rep)
+    assert (account.lag("r0"), account.lag("r1")) == (-0.5, 0.5)
+    assert account.deals() == "r1"
 
 
 def test_leads_that_only_some_may_take_add_to_the_share_of_those_alone() -> None:
