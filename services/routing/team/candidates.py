@@ -48,6 +48,12 @@ def vetted(text: str) -> Because:
 
 
 @lru_cache(maxsize=65_536)
+def _harmless(rep_id: RepId) -> bool:
+    """Whether a sentence with this id in it, between words of our own, can be said as it is."""
+    return str(sentence(rep_id)) == str(rep_id)
+
+
+@lru_cache(maxsize=65_536)
 def _candidate(rep_id: RepId, taken: bool, text: str) -> Candidate:
     """From values of our own: vetting twenty of them anew would cost more than choosing."""
     return Candidate.model_construct(rep_id=rep_id, taken=taken, because=vetted(text))
@@ -85,7 +91,10 @@ class _Reasons:
             return _candidate(rep_id, False, because or "cannot take this one")
         if self.taken is None or self.winner is None:
             return _candidate(rep_id, False, "could take it")
-        return _candidate(rep_id, False, self._behind(rep, self.taken, self.winner))
+        text = self._behind(rep, self.taken, self.winner)
+        if not _harmless(self.taken):
+            return _candidate(rep_id, False, text)
+        return Candidate.model_construct(rep_id=rep_id, taken=False, because=Because(text))
 
     def _behind(self, rep: Rep, taken: RepId, winner: Rep) -> str:
         if self.fewest:

@@ -101,7 +101,7 @@ class SalesTeam:
 
     def asks(self, number: int, *, pool: str = "inbound", grade: str = "B2", n: int = 1, **ask: Any) -> None:
         """The lead of that number asks for a rep."""
-        wanted = ask.pop("ask", None) or routing.FromPool(pool_id=pool, excluded=ask.pop("excluded", ()))  # type: ignore[arg-type]
+        wanted = ask.pop("ask", None) or routing.FromPool(pool_id=pool, excluded=ask.pop("excluded", ()))
         self._say(
             routing.AssignmentRequested,
             lead_id=lead(number),

@@ -156,7 +156,7 @@ def test_whatever_happens_the_team_s_own_account_is_the_account_kept_here_and_wi
     for happens in history:
         happens(account)
         for rep, owed in account.owed.items():
-            assert abs(account.lag(rep) - float(max(-1, min(1, owed)))) < 1e-6
+            assert abs(account.lag(rep) - max(-1.0, min(1.0, float(owed)))) < 1e-6
             off = account.rep(rep).written_off.get(POOL, 0)
             assert abs(off - float(account.written_off[rep]) * 1000) <= 1 + account.numbers
 

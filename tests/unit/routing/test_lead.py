@@ -23,7 +23,7 @@ class Sales:
     """One lead and one team, with both processors of routing."""
 
     def __init__(self, *reps: str, attributes: dict[str, Any] | None = None, **terms: str) -> None:
-        self.loop = Replay([LEAD, TEAM], agreement(**terms), start=MONDAY)
+        self.loop = Replay([LEAD, TEAM], agreement(1, **terms), start=MONDAY)
         for rep in reps:
             self.joins(rep)
         self.says(

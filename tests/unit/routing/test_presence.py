@@ -88,7 +88,7 @@ def test_a_cap_for_grades_keeps_back_only_those_and_the_rest_of_the_queue_goes_o
 def test_a_lead_that_a_manager_gives_counts_towards_the_caps() -> None:
     team = SalesTeam()
     team.joins("ana", **caps({"at_most": 1, "per": "day"}))
-    team.asks(1, ask=routing.Directed(rep_id="ana"))  # type: ignore[arg-type]
+    team.asks(1, ask=routing.Directed(rep_id="ana"))
     team.asks(2)
     assert team.owner(1) == "ana"
     assert team.owner(2) is None
@@ -139,6 +139,6 @@ def test_a_thousand_leads_leave_no_record_that_grows() -> None:
     team = SalesTeam()
     team.joins("ana", **caps({"at_most": 3, "per": "month", "rolling": True}))
     for n in range(1, 60):
-        team.asks(n, ask=routing.Directed(rep_id="ana"))  # type: ignore[arg-type]
+        team.asks(n, ask=routing.Directed(rep_id="ana"))
     ana = team.loop.parts("routing.team", "sales")["rep"]["ana"]
     assert [len(g.times) for g in ana.given] == [3]
