@@ -17,7 +17,7 @@ from services.routing.team.state import OFF, Rep, Wait
 
 CANDIDATES_AT_MOST = 20
 """So many are listed, those first who were nearest to being taken: a sentence on each of a thousand helps nobody."""
-FEW_OF_MANY = 10
+FEW_OF_MANY = 8
 """So many where more are able than can be listed."""
 COUNTED_AT_MOST = 50
 """So many who cannot take a lead are counted by their reasons."""
