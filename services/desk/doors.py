@@ -221,13 +221,14 @@ async def _done(doing: Awaitable[T]) -> T:
 async def _told(
     runner: ProjectionRunner, rep: str, pools: Iterable[str], since: Vector | None
 ) -> AsyncIterator[Sequence[ServerSent]]:
-    """Batches of what the rep is told, with the id to resume after each."""
+    """Batches of what the rep is told, with the id to resume after each. Who is new is first told where he is."""
     mine = (rep, *(POOL + pool for pool in pools))
     looked = False
     async for changed in runner.changes():
         upto = changed.vector
         if since is None:
             since = upto
+            yield [ServerSent(str(since), "", b"")]
         elif since.incarnation != upto.incarnation or len(since.next) != len(upto.next):
             since = Vector.start(upto.incarnation, len(upto.next))
         if looked and changed.complete:
