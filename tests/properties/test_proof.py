@@ -10,6 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -334,6 +335,7 @@ ABSENT = frozenset(
     {"never", "out_of_reach", "always_reached", "grade_out_of_reach", "grade_always_reached", "cap_without_effect"}
 )
 """Findings that say of no lead, or of all."""
+pytestmark = pytest.mark.timeout(400)  # a failure is made small first, which takes longer than a test does
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 

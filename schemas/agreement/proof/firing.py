@@ -71,14 +71,18 @@ def first_lead(case: Case, rules: Ordered, rule: OneOf) -> Lead | None:
 
 def _why(case: Case, rules: Ordered, rule: OneOf) -> Finding:
     """Nobody meets it, or others come first."""
-    path = rules.path(rule)
-    try:
-        lead = _met(case, rule.when)
+    path, ask = rules.path(rule), case.witnesses
+
+    def shows(lead: Lead) -> bool:
+        return rule.holds(case.known(rules, lead), _now(case))
+
+    try:  # whom the rule takes, its share by percentage included
+        lead = ask.find(ask.shared(points=rules.points), [ask.encoder.rule(rule)], shows)
     except Undecided:
         return case.open_question(path, f"what the rule {rule.id} means, which never fires,")
     if lead is None:
         return _contradiction(case, path, f"the rule {rule.id}", rule.when)
-    lead = case.witnesses.plainest(lead, lambda each: rule.holds(case.known(rules, each), _now(case)))
+    lead = ask.plainest(lead, shows)
     before = _before(case, rules, rule)
     same = all(each.outcome == rule.outcome for each in before)
     names = listed([each.id for each in before])

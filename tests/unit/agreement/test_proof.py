@@ -60,6 +60,20 @@ def test_a_rule_behind_a_wider_one_never_fires_and_is_told_with_a_lead_that_the_
     assert not proof.ok
 
 
+def test_the_lead_of_a_split_that_never_fires_is_one_of_its_share() -> None:
+    text = changed(
+        "  - {id: everyone, role: sdr",
+        "  - {id: few, role: sdr, pool: inbound, percent: 3, when: {attribute: employees, at_least: 2000}, because: so}\n"
+        "  - {id: everyone, role: sdr",
+    )
+    finding, agreement = found(prove(text, AT).findings, "never_reached"), load(text, 1)
+    few = next(rule for rule in agreement.routing if rule.id == "few")
+    lead = LeadFile.model_validate(json.loads(finding.example)).lead_id
+    assert finding.path == "routing[2]"
+    assert lead is not None
+    assert few.takes(lead).holds
+
+
 def test_a_condition_that_no_lead_meets_is_told_with_the_parts_that_exclude_each_other() -> None:
     text = changed(
         "when: {attribute: employees, at_least: 1000}",
