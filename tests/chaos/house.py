@@ -156,7 +156,7 @@ class House:
     async def _nursery(self) -> int:
         """The one child of the supervisor that is called so; the services are called so, too, and are children of it."""
         assert self._supervisor is not None
-        ps = await asyncio.create_subprocess_exec("ps", "-axo", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE)
+        ps = await asyncio.create_subprocess_exec("ps", "-axww", "-o", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE)
         listing, _ = await ps.communicate()
         children: list[str] = []
         for line in listing.decode(errors="replace").splitlines():
