@@ -92,7 +92,7 @@ def with_argument(argument: str) -> tuple[int, ...]:
     """Pids of the living processes of this user that have exactly `argument` on their command line."""
     if _PROC.joinpath("self/cmdline").exists():
         return tuple(sorted(pid for pid in _pids() if argument in _command_line(pid)))
-    listing = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=False).stdout
+    listing = subprocess.run(["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=False).stdout
     rows = (line.strip().partition(" ") for line in listing.splitlines())
     return tuple(int(pid) for pid, _, command in rows if f" {command} ".find(f" {argument} ") >= 0)
 
