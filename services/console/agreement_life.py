@@ -59,7 +59,7 @@ def propose(
         raise Refused(
             f"{file} is proposed already, as version {same.version}: leadloop agreement approve {same.version}"
         )
-    doubts = proven(file)
+    doubts = proven(file, chosen.text)
     event = proposal_of(chosen, course, person(by))
     speak(settings, course, event)
     changes = difference(now.agreement, chosen.agreement)

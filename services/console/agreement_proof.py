@@ -62,9 +62,12 @@ def prove_file(
     _answer(file, roster, findings, {"proven": asked.complete}, as_json)
 
 
-def proven(file: Path) -> tuple[Finding, ...]:
-    """What a proof leaves doubtful of a file that holds. Raises Refused if it finds that the rules cannot be meant so."""
-    findings = _asked(file, None, quick=True).agreement
+def proven(file: Path, text: str) -> tuple[Finding, ...]:
+    """What a proof leaves doubtful of the text of a file that holds.
+
+    Raises Refused, naming the file, if it finds that the rules cannot be meant so.
+    """
+    findings = _proof(text, None, quick=True).agreement
     wrong = [finding for finding in findings if finding.severity == "error"]
     if wrong:
         first = wrong[0]
@@ -77,11 +80,17 @@ def proven(file: Path) -> tuple[Finding, ...]:
 
 
 def _asked(file: Path, roster: Path | None, *, quick: bool) -> Proof:
-    from schemas.agreement.proof import Proof, prove  # the solver is loaded by these commands alone
+    from schemas.agreement.proof import Proof
 
     text, reps = _text(file, "FILE"), None if roster is None else _text(roster, "--roster")
     if isinstance(text, Finding) or isinstance(reps, Finding):
         return Proof(_only_findings(text), _only_findings(reps), complete=False)
+    return _proof(text, reps, quick=quick)
+
+
+def _proof(text: str, reps: str | None, *, quick: bool) -> Proof:
+    from schemas.agreement.proof import prove  # the solver is loaded by these commands alone
+
     with _bar("rules asked") as progress:
         return prove(text, datetime.now(UTC).replace(second=0, microsecond=0), reps, progress, quick=quick)
 
