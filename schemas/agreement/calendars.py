@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -20,17 +21,15 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, field_
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.conditions import Part
+from schemas.agreement.open_time import Layout, OpenTime, both, wall_clock
 from schemas.vocabulary import Because
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
-_FOREVER_US = 366 * 86_400 * 1_000_000
-"""What stays open for a year is not asked any further."""
 _DAY_MINUTES = 24 * 60
-SEARCH_AT_MOST = 366 * 100
-"""Days that a search for open time goes on: a century; the check refuses calendars that never open."""
+_CLOSURE_AT_MOST = 366
+_KEPT = 2048
+"""Variants of one calendar that are kept ready."""
 
 
 class OpenSpan(Part):
@@ -38,6 +37,9 @@ class OpenSpan(Part):
 
     start: int
     end: int
+
+    def __str__(self) -> str:
+        return "-".join(f"{minutes // 60:02d}:{minutes % 60:02d}" for minutes in (self.start, self.end))
 
 
 def _read_span(value: Any) -> Any:
@@ -83,7 +85,9 @@ def _no_overlap(spans: tuple[OpenSpan, ...]) -> tuple[OpenSpan, ...]:
     ordered = tuple(sorted(spans, key=lambda s: s.start))
     for one, next_one in pairwise(ordered):
         if next_one.start < one.end:
-            raise PydanticCustomError("bad_time_span", "two spans of one day overlap")
+            raise PydanticCustomError(
+                "bad_time_span", "{one} and {other} overlap", {"one": str(one), "other": str(next_one)}
+            )
     return ordered
 
 
@@ -95,6 +99,36 @@ def _hours(value: Any) -> str:
 
 
 Hours = Annotated[Annotated[Literal["always"], Tag("<word>")] | Annotated[Week, Tag("<week>")], Discriminator(_hours)]
+
+
+class Of(StrEnum):
+    """Whose zone or hours are meant."""
+
+    REP = "rep"
+    TEAM = "team"
+    PROSPECT = "prospect"
+
+
+def _read_closed(value: Any) -> Any:
+    """Days, and stretches of days such as 2026-12-24/2027-01-01 with both ends, as days."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [day for entry in value for day in _closed_days(entry)]
+
+
+def _closed_days(entry: Any) -> list[Any]:
+    first, stretch, last = entry.partition("/") if isinstance(entry, str) else (entry, "", "")
+    if not stretch:
+        return [entry]
+    try:
+        begins, ends = date.fromisoformat(first.strip()), date.fromisoformat(last.strip())
+    except ValueError:
+        raise PydanticCustomError("bad_closure", "{value} is no stretch of days", {"value": repr(entry)[:80]}) from None
+    if ends < begins:
+        raise PydanticCustomError("bad_closure", "{value} ends before it begins", {"value": entry})
+    if (ends - begins).days >= _CLOSURE_AT_MOST:
+        raise PydanticCustomError("bad_closure", "{value} is longer than a year", {"value": entry})
+    return [begins + timedelta(days=n) for n in range((ends - begins).days + 1)]
 
 
 class Holidays(Part):
@@ -120,13 +154,17 @@ class Holidays(Part):
 
 
 class Calendar(Part):
-    """When promises run. `open: always` is around the clock."""
+    """When promises run. `open: always` is around the clock.
+
+    zone_of: the same hours on the wall clock of the rep, his team or the prospect; where that is not known, of `zone`.
+    """
 
     title: Because = Because("")
     zone: str = "UTC"
+    zone_of: Of | None = None
     open: Hours
     holidays: Holidays | None = None
-    closed: tuple[date, ...] = ()
+    closed: Annotated[tuple[date, ...], BeforeValidator(_read_closed, json_schema_input_type=list[str])] = ()
 
     @field_validator("zone")
     @classmethod
@@ -152,10 +190,6 @@ class Calendar(Part):
         return ZoneInfo(self.zone)
 
     @cached_property
-    def _days(self) -> dict[date, tuple[tuple[int, int], ...]]:
-        return {}
-
-    @cached_property
     def _closed(self) -> frozenset[date]:
         return frozenset(self.closed)
 
@@ -169,123 +203,75 @@ class Calendar(Part):
         """Whether it is open at an instant, straight from the definition."""
         local = at.astimezone(self._zone)
         minute = local.hour * 60 + local.minute
-        return any(s.start <= minute < s.end for s in self._spans(local.date()))
+        return any(start <= minute < end for start, end in self._spans(local.date()))
 
     def next_change(self, at: datetime) -> datetime | None:
         """When it opens if it is closed at an instant, or closes if it is open, in UTC; None: not within a century."""
-        if self.always:
-            return None
-        now = (at.astimezone(UTC) - _EPOCH) // _US
-        ends: int | None = None
-        for first, last in self._walk(at):
-            if ends is None and first > now:
-                return _EPOCH + timedelta(microseconds=first)
-            if ends is not None and first > ends:
-                break
-            ends = last
-            if ends - now > _FOREVER_US:
-                return None
-        return None if ends is None else _EPOCH + timedelta(microseconds=ends)
-
-    def _spans(self, day: date) -> tuple[OpenSpan, ...]:
-        if day in self._closed or day in self._holidays:
-            return ()
-        if isinstance(self.open, str):
-            return (OpenSpan(start=0, end=_DAY_MINUTES),)
-        return self.open.get(WEEKDAYS[day.weekday()], ())
-
-    def _open_on(self, day: date) -> tuple[tuple[int, int], ...]:
-        """The day's open intervals in microseconds since 1970."""
-        known = self._days.get(day)
-        if known is None:
-            if len(self._days) > 5000:
-                self._days.clear()
-            known = self._days[day] = tuple(self._intervals(day))
-        return known
-
-    def _intervals(self, day: date) -> Iterator[tuple[int, int]]:
-        spans = self._spans(day)
-        if not spans:
-            return
-        midnight = datetime.combine(day, time(), UTC)
-        base = (midnight - _EPOCH) // _US
-        for first, last, offset in self._offsets(midnight):
-            for span in spans:
-                start = max(base + span.start * 60_000_000 - offset, first)
-                end = min(base + span.end * 60_000_000 - offset, last)
-                if start < end:
-                    yield start, end
-
-    def _offsets(self, midnight: datetime) -> list[tuple[int, int, int]]:
-        """Stretches of one UTC offset (start, end, offset; microseconds) that cover the local day around `midnight`."""
-        low, high = midnight - timedelta(hours=30), midnight + timedelta(hours=54)
-        stretches: list[tuple[int, int, int]] = []
-        start, at = low, low
-        while at < high:
-            offset = self._offset(at)
-            step = min(at + timedelta(hours=1), high)
-            if self._offset(step) != offset:
-                change = self._change(at, step)
-                stretches.append(((start - _EPOCH) // _US, (change - _EPOCH) // _US, offset))
-                start = change
-            at = step
-        stretches.append(((start - _EPOCH) // _US, (high - _EPOCH) // _US, self._offset(start)))
-        return stretches
-
-    def _offset(self, at: datetime) -> int:
-        return (at.astimezone(self._zone).utcoffset() or timedelta()) // _US
-
-    def _change(self, before: datetime, after: datetime) -> datetime:
-        """The second at which the offset changes between two instants."""
-        offset = self._offset(before)
-        while after - before > timedelta(seconds=1):
-            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-            before, after = (middle, after) if self._offset(middle) == offset else (before, middle)
-        return after
-
-    def _walk(self, start: datetime) -> Iterator[tuple[int, int]]:
-        """Open intervals from `start` on, in order, the first one cut."""
-        at = (start.astimezone(UTC) - _EPOCH) // _US
-        day = start.astimezone(self._zone).date() - timedelta(days=1)
-        for _ in range(SEARCH_AT_MOST):
-            for first, last in sorted(self._open_on(day)):
-                if last > at:
-                    yield max(first, at), last
-            day += timedelta(days=1)
+        return None if self.always else self.open_time.next_change(at)
 
     def open_time_between(self, start: datetime, end: datetime) -> timedelta:
         """The time for which it is open between two instants; zero if `end` is not after `start`."""
-        if end <= start:
-            return timedelta()
-        if self.always:
-            return end - start
-        until = (end.astimezone(UTC) - _EPOCH) // _US
-        total = 0
-        for first, last in self._walk(start):
-            if first >= until:
-                break
-            total += min(last, until) - first
-        return timedelta(microseconds=total)
+        return self.open_time.between(start, end)
 
     def open_between(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """When it is open between two instants, in UTC and in order."""
-        first_us, end_us = ((at.astimezone(UTC) - _EPOCH) // _US for at in (start, end))
-        day = start.astimezone(self._zone).date() - timedelta(days=1)
-        while day <= end.astimezone(self._zone).date() + timedelta(days=1):
-            for first, last in sorted(self._open_on(day)):
-                if (opens := max(first, first_us)) < (closes := min(last, end_us)):
-                    yield _EPOCH + opens * _US, _EPOCH + closes * _US
-            day += timedelta(days=1)
+        return self.open_time.intervals(start, end)
 
     def add_open_time(self, start: datetime, length: timedelta) -> datetime:
-        """The first instant by which `length` of open time has passed since `start`, in UTC."""
-        if self.always:
-            return start.astimezone(UTC) + length
-        left = length // _US
-        if left <= 0:
-            return start.astimezone(UTC)
-        for first, last in self._walk(start):
-            if last - first >= left:
-                return _EPOCH + timedelta(microseconds=first + left)
-            left -= last - first
-        raise ValueError("the calendar does not open for so long within a century")
+        """The first instant by which `length` of open time has passed since `start`, in UTC. Raises NeverOpen."""
+        return start.astimezone(UTC) + length if self.always else self.open_time.after(start, length)
+
+    @cached_property
+    def open_time(self) -> OpenTime:
+        """Its open time, to reckon with."""
+        return OpenTime(self.layout)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Its open intervals, year by year."""
+        return wall_clock(self._zone, self._spans)
+
+    def while_present(self, presence: Calendar) -> OpenTime:
+        """The open time of what is open in both, built once for equal ones."""
+        known = self._with.get(presence.words)
+        if known is None:
+            if len(self._with) >= _KEPT:
+                self._with.clear()
+            known = self._with[presence.words] = OpenTime(both(self.layout, presence.layout))
+        return known
+
+    @cached_property
+    def words(self) -> str:
+        """All that it says, as text: equal exactly for equal calendars."""
+        return self.model_dump_json()
+
+    @cached_property
+    def _with(self) -> dict[str, OpenTime]:
+        return {}
+
+    def in_zone(self, zone: str) -> Calendar:
+        """The same hours and days on the wall clock of another zone."""
+        if zone == self.zone:
+            return self
+        known = self._elsewhere.get(zone)
+        if known is None:
+            said = {name: getattr(self, name) for name in type(self).model_fields}
+            known = self._elsewhere[zone] = Calendar.model_validate({**said, "zone": zone})
+        return known
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, Calendar]:
+        return {}
+
+    def _spans(self, day: date) -> tuple[tuple[int, int], ...]:
+        if day in self._closed or day in self._holidays:
+            return ()
+        if isinstance(self.open, str):
+            return ((0, _DAY_MINUTES),)
+        return self._week[day.weekday()]
+
+    @cached_property
+    def _week(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        week = {} if isinstance(self.open, str) else self.open
+        return tuple(tuple((s.start, s.end) for s in week.get(day, ())) for day in WEEKDAYS)
+

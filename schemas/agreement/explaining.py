@@ -8,9 +8,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.agreement.calendars import WEEKDAYS
 from schemas.agreement.conditions import TAGS
 from schemas.agreement.findings import Finding
-from schemas.agreement.reading import Document, Path, spell
+from schemas.agreement.reading import Document, Path, at, spell
 from schemas.agreement.terms import CountedRule, Recycle, ScoringRule
 
 _TAGGED: Mapping[str, type[BaseModel] | None] = {
@@ -28,6 +29,8 @@ _REMEDIES: dict[str, tuple[str, str]] = {
         "Write it as HH:MM-HH:MM within one day, in quotes; two spans for what crosses midnight.",
         '["09:00-12:00", "13:00-17:00"]',
     ),
+    "bad_breaks": ("Leave some time between them; who is never there does not belong into the roster.", 'breaks: {mon-fri: "12:00-13:00"}'),
+    "bad_closure": ("Write a day, or the first and the last day with a slash.", '["2026-12-24/2027-01-01"]'),
     "bad_weekday": ("Use mon, tue, wed, thu, fri, sat, sun, or a range, each day once.", 'mon-fri: ["09:00-17:00"]'),
     "bad_zone": ("Use a name of the IANA time zone database.", "zone: Europe/Berlin"),
     "never_open": ("Give at least one day a span, or say open: always.", 'open: {mon-fri: ["09:00-17:00"]}'),
@@ -78,11 +81,27 @@ def explain_all(model: type[BaseModel], error: ValidationError, document: Docume
     """One finding for each error, none for the same piece twice."""
     done: set[tuple[Path, str]] = set()
     for item in error.errors(include_url=False, include_context=True, include_input=True):
-        path = tuple(step for step in item["loc"] if step not in _TAGGED and step != "[key]")
+        path = as_written(tuple(step for step in item["loc"] if step not in _TAGGED and step != "[key]"), document)
         finding = _explain(model, item, path, document)
         if (path, finding.code) not in done and not _follows(path, done):
             done.add((path, finding.code))
             yield finding
+
+
+def as_written(path: Path, document: Document) -> Path:
+    """The path with each weekday as its author wrote it, such as mon-fri."""
+    for i, step in enumerate(path):
+        around = at(document.data, path[:i]) if step in WEEKDAYS else None
+        if isinstance(around, dict) and step not in around:
+            written = next((key for key in around if step in _range(key)), step)
+            path = (*path[:i], written, *path[i + 1 :])
+    return path
+
+
+def _range(key: str) -> tuple[str, ...]:
+    first, _, last = key.partition("-")
+    known = first in WEEKDAYS and last in WEEKDAYS
+    return WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last) + 1] if known else ()
 
 
 def _follows(path: Path, done: set[tuple[Path, str]]) -> bool:

@@ -272,6 +272,8 @@ class Meaning:
                     "zone: Europe/Berlin",
                     severity="warning",
                 )
+        for path, team in self.sheet.entries("teams"):
+            self.sheet.refer("calendars", "calendar", (*path, "calendar"), team.get("calendar"))
 
     def _clocks(self) -> None:
         for path, clock in self.sheet.entries("clocks"):

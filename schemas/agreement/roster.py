@@ -15,6 +15,7 @@ from schemas.agreement.explaining import explain_all, suggestion
 from schemas.agreement.findings import AgreementRefused, Finding
 from schemas.agreement.part import Part, as_list
 from schemas.agreement.reading import Document, Path, at, read, spell
+from schemas.agreement.working_hours import free_spans
 from schemas.ids import CalendarId, PoolId, RepId, RoleId, TeamId, ZoneName
 from schemas.presence import Break, Cap, Leave
 from schemas.vocabulary import Grade, Slug
@@ -71,6 +72,14 @@ class Member(Part):
     """Days off: {first: 2026-08-03, last: 2026-08-14}."""
     skills: Annotated[tuple[Slug, ...], Field(max_length=100)] = ()
     """Languages, products and whatever else the pools of mode skill ask for."""
+
+    @field_validator("breaks")
+    @classmethod
+    def _sometimes_there(cls, breaks: tuple[Break, ...]) -> tuple[Break, ...]:
+        said = tuple((b.days, b.start, b.end) for b in breaks)
+        if said and not any(free_spans(said, day) for day in range(7)):
+            raise PydanticCustomError("bad_breaks", "the breaks leave no time of the week")
+        return breaks
 
     @field_validator("zone")
     @classmethod

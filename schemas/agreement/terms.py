@@ -190,7 +190,10 @@ class DefinitionRule(Part):
 
 
 class Team(Part):
+    """`calendar`: its working hours, and whose zone is the team's."""
+
     title: Because = Because("")
+    calendar: CalendarId | None = None
 
 
 class ActionWord(StrEnum):
@@ -228,7 +231,11 @@ def _in_order(value: tuple[float, ...]) -> tuple[float, ...]:
 
 
 class Clock(Part):
-    """A promise with a deadline, for every assignment."""
+    """A promise with a deadline, for every assignment.
+
+    calendar_of: it runs by the hours of the rep (without his breaks and his leave) or of his team instead; where he, or
+    it, has no calendar, by `calendar`.
+    """
 
     id: ClockName
     title: Because = Because("")
@@ -236,6 +243,7 @@ class Clock(Part):
     met_by: Annotated[tuple[ActionWord, ...], Field(min_length=1)]
     within: PositiveLength
     calendar: CalendarId
+    calendar_of: Literal["rep", "team"] | None = None
     warn_at: tuple[Share, ...] = ()
     on_breach: BreachAnswer = BreachAnswer.ALERT
 

@@ -18,6 +18,7 @@ from services.console import (
     agreement_commands,
     audience_commands,
     backtest_commands,
+    clock_commands,
     learn_commands,
     letter_commands,
     loop_commands,
@@ -46,6 +47,7 @@ app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)
 score_commands.add_to(app)
 backtest_commands.add_to(app)
+clock_commands.add_to(app)
 audience_commands.add_to(app)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from schemas.agreement import Agreement, Calendar
-from schemas.agreement.calendars import WEEKDAYS
+from schemas.agreement.working_hours import presence
 from schemas.ids import CalendarId, RepId
 from services.routing.team.caps import frees_at_ms, full_cap, say_cap
 from services.routing.team.state import Rep, Terms
@@ -38,7 +37,7 @@ class Hours:
         """The same for a rep's own breaks and leave."""
         if not terms.breaks and not terms.leave:
             return _ALL_DAY
-        return self._asked((zone, terms.breaks, terms.leave), lambda: _own_calendar(zone, terms.breaks, terms.leave))
+        return self._asked((zone, terms.breaks, terms.leave), lambda: presence(zone, terms.breaks, terms.leave))
 
     def zone(self, rep: Rep) -> str:
         """Where his days begin."""
@@ -64,32 +63,6 @@ class Hours:
 
 
 _ALL_DAY: tuple[bool, int | None] = (True, None)
-
-
-@lru_cache(maxsize=4096)
-def _own_calendar(
-    zone: str, breaks: tuple[tuple[tuple[int, ...], int, int], ...], leave: tuple[tuple[str, str], ...]
-) -> Calendar:
-    """When a rep is there, as far as his breaks and his leave say."""
-    week: dict[str, list[str]] = {}
-    for number, day in enumerate(WEEKDAYS):
-        at, spans = 0, []
-        for start, end in sorted((s, e) for days, s, e in breaks if number in days):
-            if start > at:
-                spans.append(_span(at, start))
-            at = max(at, end)
-        week[day] = [*spans, _span(at, 1440)] if at < 1440 else spans
-    closed = [day for first, last in leave for day in _days(first, last)]
-    return Calendar.model_validate({"zone": zone, "open": week, "closed": closed})
-
-
-def _span(start: int, end: int) -> str:
-    return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
-
-
-def _days(first: str, last: str) -> Iterable[date]:
-    start, end = date.fromisoformat(first), date.fromisoformat(last)
-    return (start + timedelta(days=n) for n in range((end - start).days + 1))
 
 
 def _up_ms(at: datetime) -> int:
