@@ -15,6 +15,7 @@ from services.console.ports import HOST
 from services.console.terminal import Refused
 
 _PATIENCE_SECONDS = 20.0
+_FILE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,28 @@ class Doors:
         """What POST answers, as JSON. Raises Refused."""
         return self._knock("POST", door, path, json=body)
 
-    def _knock(self, method: str, door: str, path: str, **more: Any) -> Any:
+    def delete(self, door: str, path: str) -> Any:
+        """What DELETE answers, as JSON. Raises Refused."""
+        return self._knock("DELETE", door, path)
+
+    def send(self, door: str, path: str, file: bytes, content_type: str, query: Mapping[str, Any]) -> Any:
+        """What POST of a file answers, as JSON; it may take its time. Raises Refused."""
+        headers = {"Content-Type": content_type}
+        return self._knock("POST", door, path, content=file, params=query, headers=headers, timeout=_FILE_SECONDS)
+
+    def _knock(
+        self,
+        method: str,
+        door: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _PATIENCE_SECONDS,
+        **more: Any,
+    ) -> Any:
         url = f"{getattr(self, door)}{path}"
         try:
-            answer = httpx.request(method, url, headers=self.headers, timeout=_PATIENCE_SECONDS, **more)
+            answer = httpx.request(method, url, headers={**self.headers, **(headers or {})}, timeout=timeout, **more)
         except httpx.HTTPError as fault:
             raise Refused(
                 f"the {door} at {getattr(self, door)} does not answer ({type(fault).__name__}); see what runs "

@@ -19,6 +19,7 @@ from services.console import (
     audience_commands,
     backtest_commands,
     clock_commands,
+    import_commands,
     learn_commands,
     letter_commands,
     loop_commands,
@@ -49,6 +50,7 @@ score_commands.add_to(app)
 backtest_commands.add_to(app)
 clock_commands.add_to(app)
 audience_commands.add_to(app)
+import_commands.add_to(app)
 
 
 @app.command()

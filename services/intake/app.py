@@ -12,6 +12,9 @@ from fastapi import FastAPI
 
 from services.intake.doors import doors, submitting
 from services.intake.form_doors import form_doors
+from services.intake.imports import doors as imports
+from services.intake.imports.queue import ImportQueue
+from services.intake.imports.worker import ImportWorker
 from services.intake.memory import IntakeMemory, IntakeProjection
 from services.intake.reception import Reception
 from services.intake.requests import LeadIn
@@ -39,19 +42,40 @@ def intake_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of intake."""
     memory = IntakeMemory(running.projection(IntakeProjection()))
     reception = Reception(settings, running.appender, running.agreements, memory)
-    stewardship = Stewardship(settings, running.appender, memory, reception.turns)
+    queue = ImportQueue(settings)
+    stewardship = Stewardship(settings, running.appender, memory, reception.turns, queue)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        async with finishing_erasures(stewardship, memory):
+        async with finishing_erasures(stewardship, memory), working(queue, ImportWorker(settings, queue, reception)):
             yield
 
-    app = create_app("leadloop intake", settings, running.health, open_paths=("/v1/forms/",), description=_DESCRIPTION)
+    app = create_app(
+        "leadloop intake",
+        settings,
+        running.health,
+        open_paths=("/v1/forms/",),
+        large_bodies={imports.PATH: imports.LARGEST_FILE},
+        description=_DESCRIPTION,
+    )
     app.router.lifespan_context = life
     app.include_router(doors(settings, running.agreements, reception, stewardship))
     app.include_router(form_doors(running.agreements, reception))
+    app.include_router(imports.import_doors(settings, running.agreements, queue))
     add_hot_door(app, "POST", "/v1/leads", HotDoor(LeadIn, partial(submitting, reception)))
     return app
+
+
+@asynccontextmanager
+async def working(queue: ImportQueue, worker: ImportWorker) -> AsyncIterator[None]:
+    """Take in what imports have queued, for as long as the context lasts."""
+    task = asyncio.create_task(worker.run(), name="imports")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await queue.close()
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ LIVES = sa.Table(
     METADATA,
     sa.Column("lead_id", sa.String(36), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("survivor", sa.String(36)),
+    sa.Column("survivor", sa.String(36), index=True),
     sa.Column("memory", sa.LargeBinary, nullable=False),
 )
 PEOPLE = sa.Table(
@@ -221,6 +221,10 @@ class IntakeMemory:
         wanted = set(leads)
         return await self._runner.read(lambda connection: _survivors(connection, wanted))
 
+    async def merged_into(self, lead: LeadId) -> set[LeadId]:
+        """The leads that were merged into this one, directly or by way of others."""
+        return await self._runner.read(lambda connection: _merged_into(connection, lead))
+
     async def erased_with_profile(self) -> list[LeadId]:
         """Leads that are erased and whose profile is still there."""
         query = (
@@ -327,3 +331,13 @@ def _survivors(connection: sa.Connection, leads: set[LeadId]) -> dict[LeadId, Le
         if end != lead:
             ends[lead] = end
     return ends
+
+
+def _merged_into(connection: sa.Connection, lead: LeadId) -> set[LeadId]:
+    found: set[LeadId] = set()
+    looked_at = {lead}
+    while looked_at:
+        merged = sa.select(LIVES.c.lead_id).where(LIVES.c.survivor.in_(looked_at), LIVES.c.state == State.MERGED.value)
+        looked_at = {LeadId(gone) for (gone,) in connection.execute(merged)} - found - {lead}
+        found |= looked_at
+    return found

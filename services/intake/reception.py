@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -47,6 +47,8 @@ class Receipt:
     submission_id: SubmissionId
     duplicate: bool
     warnings: tuple[str, ...] = ()
+    began: bool = False
+    """Whether a lead's life began with it, so that a verdict is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Reception:
                 if receipt is None and known.survivor is None:
                     event_id = draft.event_id_for(lead, known)
                     if await self._append(draft, lead, event_id, known) is Effect.EFFECT:
-                        return draft.receipt(lead)
+                        return replace(draft.receipt(lead), began=known.life.state in (State.NONE, State.ERASED))
                     known = await self._memory.know(lead, draft.submission_id, draft.content)
                     receipt = _read_back(draft, lead, event_id, known)
             if receipt is not None:

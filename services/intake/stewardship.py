@@ -20,6 +20,7 @@ from schemas.ids import EventId, LeadId
 from schemas.lifecycle import Effect, Life, State
 from schemas.topics import PROFILES
 from schemas.vocabulary import Reason
+from services.intake.imports.queue import ImportQueue
 from services.intake.memory import IntakeMemory
 from services.intake.profiles import merged, same
 from services.intake.reception import LONGEST_MERGE_CHAIN
@@ -49,8 +50,11 @@ class Observed:
 class Stewardship:
     """Keeps the records of leads. One for the process; shares the turns of the reception."""
 
-    def __init__(self, settings: Settings, appender: Appender, memory: IntakeMemory, turns: OneAtATime) -> None:
+    def __init__(
+        self, settings: Settings, appender: Appender, memory: IntakeMemory, turns: OneAtATime, imports: ImportQueue
+    ) -> None:
         self._settings, self._appender, self._memory, self._turns = settings, appender, memory, turns
+        self._imports = imports
 
     async def observe(
         self, engagements: Sequence[tuple[LeadId, EngagementIn]], *, key: str | None, traceparent: str | None
@@ -129,9 +133,19 @@ class Stewardship:
             await self._say(LeadsUnmerged(lead_id=lead, survivor=life.survivor), lead, traceparent)
 
     async def erase(self, lead: LeadId, *, traceparent: str | None) -> None:
-        """Forget the person: LeadErased, then the profile's tombstone. Raises NoSuchLead, BrokerAway."""
+        """Forget the person: what imports have queued of him, LeadErased, then the profile's tombstone.
+
+        Raises NoSuchLead, BrokerAway, TimeoutError (the same again finishes it).
+        """
+        await self._memory.read_to_end(lead)
+        queued = await self._imports.forget({lead, *await self._memory.merged_into(lead)})
         async with self._turns.of(lead):
-            life = await self._known(lead, erased_too=True)
+            try:
+                life = await self._known(lead, erased_too=True)
+            except NoSuchLead:
+                if not queued:
+                    raise
+                return  # nobody has heard of him but the queue
             if life.state is not State.ERASED:
                 await self._say(LeadErased(lead_id=lead), lead, traceparent)
             await self._appender.tombstone(PROFILES, lead)

@@ -77,6 +77,11 @@ class Follower:
         for client in (self._consumer, self._asker):
             await let_go(client)
 
+    async def skip_to_end(self) -> None:
+        """Take nothing of what is there now. Raises TimeoutError or KafkaError."""
+        for place, end in (await self.ends(list(self._partitions))).items():
+            self._consumer.seek(self._partitions[place], end)
+
     async def take(self, most: int) -> list[Record]:
         """What waits, at most so many records, each partition in its order; an empty list after a second of silence.
 

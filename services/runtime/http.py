@@ -9,7 +9,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import lru_cache
 
 import structlog
@@ -69,18 +69,20 @@ def create_app(
     *,
     token_required: bool = True,
     open_paths: tuple[str, ...] = (),
+    large_bodies: Mapping[str, int] | None = None,
     description: str = "",
 ) -> FastAPI:
     """A FastAPI app as every service has it.
 
     All of /v1 needs `Authorization: Bearer <token>`, but for the paths that begin with one of `open_paths` (browser forms,
-    signed webhooks). /healthz, /readyz, /metrics, /login and the API's description are open.
+    signed webhooks). /healthz, /readyz, /metrics, /login and the API's description are open. `large_bodies`: how many bytes
+    the bodies of these paths may have, where that is not BODY_LIMIT.
     """
     token = settings.token if token_required else None
     app = _App(title=title, description=description, version="1", redirect_slashes=False)
     app.front_with(token)
     app.state.stopping = asyncio.Event()
-    app.add_middleware(_Edge, token=token, open_paths=open_paths)
+    app.add_middleware(_Edge, token=token, open_paths=open_paths, large_bodies=large_bodies)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
@@ -195,9 +197,9 @@ async def _refused(request: HttpRequest, error: Exception) -> Response:
 class _BodyTooLarge(HTTPException):
     """Raised while a body is being read; FastAPI lets exceptions of this kind through its parsing."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(
-            413, f"The body is larger than {BODY_LIMIT} bytes; send less at once.", {"Connection": "close"}
+            413, f"The body is larger than {limit} bytes; send less at once.", {"Connection": "close"}
         )
 
 
@@ -207,8 +209,15 @@ class _BodyTooLarge(HTTPException):
 class _Edge:
     """The outermost layer: one trace a request, the token, the limit on bodies, and an answer to what nobody foresaw."""
 
-    def __init__(self, app: ASGIApp, token: str | None, open_paths: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None,
+        open_paths: tuple[str, ...],
+        large_bodies: Mapping[str, int] | None = None,
+    ) -> None:
         self.app, self._token, self._open_paths = app, token, open_paths
+        self._large_bodies = dict(large_bodies or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
@@ -238,7 +247,7 @@ class _Edge:
                 if refusal is not None:
                     await _answer(HttpRequest(scope), refusal)(scope, receive, sending)
                 else:
-                    await self.app(scope, _limited(receive), sending)
+                    await self.app(scope, _limited(receive, self._limit(scope)), sending)
             except Exception as error:
                 if status != 0:  # the answer has begun: nothing can be said any more, the server closes the connection
                     log.exception("answer_broke_off", path=scope["path"])
@@ -262,11 +271,15 @@ class _Edge:
                 "This door needs the header `Authorization: Bearer <token>` with the installation's token.",
                 headers={"WWW-Authenticate": 'Bearer realm="leadloop"'},
             )
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
-            too_large = _BodyTooLarge()
+        length, limit = headers.get("content-length", "0"), self._limit(scope)
+        if not length.isdigit() or int(length) > limit:
+            too_large = _BodyTooLarge(limit)
             return Problem(413, "The body is too large", too_large.detail, headers=too_large.headers)
         return None
+
+    def _limit(self, scope: Scope) -> int:
+        """Bytes that the body of this request may have."""
+        return self._large_bodies.get(scope["path"], BODY_LIMIT)
 
 
 async def _read_out(receive: Receive) -> None:
@@ -285,7 +298,7 @@ def _begun() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, limit: int) -> Receive:
     """Count what is read of the body; raises _BodyTooLarge as soon as it is too much."""
     read = 0
 
@@ -294,8 +307,8 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             read += len(message.get("body", b""))
-            if read > BODY_LIMIT:
-                raise _BodyTooLarge
+            if read > limit:
+                raise _BodyTooLarge(limit)
         return message
 
     return receiving

@@ -47,6 +47,8 @@ class Settings:
     """The share of dead letters among the last thousand records at which a processor stops."""
     learning: bool = True
     """Whether scoring learns from outcomes in the background."""
+    import_rate: float = 10.0
+    """Leads a second that an import takes in at least, however busy the loop is."""
     equal_content_window: timedelta = timedelta(hours=1)
     """Within this time an equal submission without Idempotency-Key is the same submission."""
 
@@ -86,6 +88,7 @@ class Settings:
         take("dead_letter_share", _share)
         take("equal_content_window", _seconds)
         take("learning", _on_or_off)
+        take("import_rate", _per_second)
         required = {
             "bootstrap_servers": "the brokers, such as localhost:9092",
             "secret": "the installation's secret, 64 hexadecimal digits",
@@ -179,6 +182,16 @@ def _seconds(raw: str) -> timedelta:
     if seconds <= 0:
         raise ValueError("it takes a number of seconds above zero")
     return timedelta(seconds=seconds)
+
+
+def _per_second(raw: str) -> float:
+    try:
+        rate = float(raw)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 10_000:
+        raise ValueError("it takes a number a second above 0 and at most 10000")
+    return rate
 
 
 def _share(raw: str) -> float:
