@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backtest, engine, hop, learning, loop, proof, restore, routing, scoring
+from benchmarks import backtest, engine, hop, imports, learning, loop, proof, restore, routing, scoring
 from benchmarks.figures import Figure, medians
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "learning": ("the score that learns, over a bank's recorded campaigns", learning.measure),
     "backtest": ("the recorded log under another agreement, on two processes", backtest.measure),
     "routing": ("what an assignment costs a team, by reps and by waiting leads", routing.measure),
+    "imports": ("10,000 leads imported beside fresh ones", imports.measure),
     "restore": ("the state of 100,000 keys, read back", restore.measure),
     "loop": ("the whole loop, every service a process", loop.measure),
 }

@@ -22,7 +22,8 @@ WARM_SECONDS = 5.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _lead(number: int) -> dict[str, Any]:
+def lead(number: int) -> dict[str, Any]:
+    """The lead of that number, as a form sends it."""
     return {
         "email": f"person{number}@company{number % 500}.example",
         "name": f"Person {number}",
@@ -72,7 +73,8 @@ class Watch:
 
 
 @contextmanager
-def _cancelled(tasks: list[asyncio.Task[None]]) -> Iterator[None]:
+def cancelled(tasks: list[asyncio.Task[None]]) -> Iterator[None]:
+    """Tasks that end with the block."""
     try:
         yield
     finally:
@@ -94,7 +96,7 @@ async def measure(
             figures.append(await _idle(house))
             watch = Watch(house)
             tasks = [asyncio.create_task(watch.rep(rep)) for rep in REPS] + [asyncio.create_task(watch.marketing())]
-            with _cancelled(tasks):
+            with cancelled(tasks):
                 await asyncio.sleep(1)
                 figures += await _latency(house, watch, seconds, rate)
                 figures += await _actions(house, watch, 200.0)
@@ -132,7 +134,7 @@ async def _send(house: House, first: int, number: int, rate: float, connections:
         async with Connection(house.doors["intake"], house.token) as c:
             for i in range(lane_number, number, connections):
                 await asyncio.sleep(max(0.0, began + i / rate - time.perf_counter()))
-                status, answer = await c.post("/v1/leads", _lead(first + i), f"bench-{first + i}")
+                status, answer = await c.post("/v1/leads", lead(first + i), f"bench-{first + i}")
                 if status != 202:
                     raise RuntimeError(f"intake answered {status}: {answer}")
                 sent[answer["lead_id"]] = time.perf_counter()

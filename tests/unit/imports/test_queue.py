@@ -1,12 +1,13 @@
-"""The queue in a real SQLite database: what is committed, who works it, what becomes of rows, what erasure reaches."""
+"""The queue in a real database, SQLite and PostgreSQL: what is committed, who works it, what becomes of rows, what erasure reaches."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pgserver
 import pytest
 
 from schemas.ids import LeadId
@@ -26,9 +27,20 @@ def a_file(name: str, people: range, *, refused: dict[int, str] | None = None) -
     return NewImport(name, name, {"email": "email"}, [], rows, {}, refused or {}, 1_000)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(bootstrap_servers="none:1", secret=bytes(range(32)), token="t", data_dir=tmp_path)
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pgserver.PostgresServer]:
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    url = str(request.getfixturevalue("postgres").get_uri()) if request.param == "postgresql" else None
+    namespace = f"t-{uuid.uuid4().hex[:12]}"
+    return Settings(
+        bootstrap_servers="none:1", secret=bytes(range(32)), token="t", data_dir=tmp_path, namespace=namespace, database_url=url
+    )
 
 
 @pytest.fixture
