@@ -68,7 +68,7 @@ class Doing:
         self._settings, self._appender, self._agreements, self._runner = settings, appender, agreements, runner
         self._turns = OneAtATime()
         self._scenes: AskedTogether[tuple[LeadId, ActionIn], Scene] = AskedTogether(
-            lambda asked: runner.read(lambda connection: self._all_scenes(connection, asked))
+            lambda asked: runner.read(lambda connection: self._all_scenes(connection, asked), brief=True)
         )
         self._seen: dict[RepId, datetime] = {}
 

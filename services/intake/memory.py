@@ -196,7 +196,7 @@ class IntakeMemory:
     def __init__(self, runner: ProjectionRunner) -> None:
         self._runner = runner
         self._questions: AskedTogether[_Question, Known] = AskedTogether(
-            lambda questions: runner.read(lambda connection: _know_all(connection, questions))
+            lambda questions: runner.read(lambda connection: _know_all(connection, questions), brief=True)
         )
 
     async def caught_up(self) -> None:

@@ -1,5 +1,8 @@
 """A database of one's own by URL: SQLite by default, PostgreSQL by setting; one writer thread, a few reader threads.
 
+What is brief is not passed to a thread in SQLite: two wake-ups, and the turn at the interpreter's lock that the other thread
+gives up after 5 ms only, cost more than a transaction of a few rows.
+
 The tables live in a file (SQLite) or schema (PostgreSQL) named after their version and shape. So changed code finds no
 old tables: it builds new ones, and the old are deleted when the new are complete.
 """
@@ -59,6 +62,8 @@ class Database:
         self._url = _url(url, self.place)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-writer")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix=f"{name}-reader")
+        self._at_once = self.is_sqlite and not durable  # durable: a commit waits for the disk
+        self._in_thread = 0
         self._checkpointing: asyncio.Task[None] | None = None
         self._checkpointed_at = 0.0
         self._writer = self._engine(pool_size=1)
@@ -78,9 +83,15 @@ class Database:
             await asyncio.wait([self._checkpointing])
         await asyncio.to_thread(self._close)
 
-    async def writing(self, work: Callable[[], T]) -> T:
-        """Do `work` in the one writer thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._writing, work)
+    async def writing(self, work: Callable[[], T], *, brief: bool = False) -> T:
+        """Do `work` in the one writer thread; what is `brief`, a few milliseconds, here and now where that is possible."""
+        if brief and self._at_once and not self._in_thread:
+            return work()
+        self._in_thread += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writing, work)
+        finally:
+            self._in_thread -= 1
 
     def checkpoint_soon(self) -> None:
         """Copy what has been committed into SQLite's database file, if that was not done a moment ago; returns at once.
@@ -124,8 +135,10 @@ class Database:
 
         return await self.writing(transaction)
 
-    async def read(self, query: Callable[[sa.Connection], T]) -> T:
-        """Do `query` in a reader thread; it sees one state of the database throughout."""
+    async def read(self, query: Callable[[sa.Connection], T], *, brief: bool = False) -> T:
+        """Do `query` in a reader thread, what is `brief` here and now where that is possible; it sees one state of the database
+        throughout.
+        """
 
         def look() -> T:
             with self._reader.connect() as connection:
@@ -133,7 +146,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN")
                 return query(connection)
 
-        return await self.reading(look)
+        return look() if brief and self._at_once else await self.reading(look)
 
     async def reading(self, work: Callable[[], T]) -> T:
         """Do `work` in a reader thread, so that the event loop goes on meanwhile."""

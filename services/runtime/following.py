@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.topics import Topic
 from schemas.wire import Record
 from services.runtime.asking import AskedTogether
+from services.runtime.gathering import let_rest
 from services.runtime.letting_go import let_go
 from services.runtime.settings import Settings
 
@@ -24,6 +25,8 @@ Choice = Callable[[bytes | None], bool]
 """Whether records with this `ce_type` header (None: without one, as tombstones are) are wanted."""
 
 _IDLE_MS = 1000
+_SILENT_WAIT_MS = 2000
+"""How long a request waits for news. Nothing else waits behind it but what nobody is in a hurry for (metadata)."""
 _PROOF_SECONDS = 5.0
 """While nothing comes, the broker is asked this often whether it is there at all."""
 _ANSWER_SECONDS = 5.0
@@ -62,6 +65,7 @@ class Follower:
         self._consumer, self._asker = self._client(), self._client()
         try:
             await self._consumer.start()
+            let_rest(self._consumer._fetcher)
             await self._asker.start()
             self._consumer.assign(list(self._partitions.values()))
             for place, partition in self._partitions.items():
@@ -140,6 +144,7 @@ class Follower:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=_SILENT_WAIT_MS,
             client_id=f"{self._settings.namespace}.tail",
         )
 

@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 RECORDS_A_TRANSACTION = 1000
 """At most; what waits is taken, and nothing is waited for."""
+_BRIEF = 50
+"""So many records are some milliseconds of work: no thread is woken for them."""
 _BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _CHANGES_KEPT = 1000
 """So many changes wait for a slow stream; beyond that it is sent to the database for what it missed."""
@@ -275,12 +277,15 @@ class ProjectionRunner:
 
     # -------------------------------------------------------------- asking
 
-    async def read(self, query: Callable[[sa.Connection], T]) -> T:
-        """Do `query` in a reader thread, on one state of the database. Raises Behind if it cannot be read now."""
+    async def read(self, query: Callable[[sa.Connection], T], *, brief: bool = False) -> T:
+        """Do `query` on one state of the database, in a reader thread if it is not `brief`.
+
+        Raises Behind if it cannot be read now.
+        """
         if not self.incarnations:
             raise Behind(f"The {self.projection.name} is starting: send the same again in a moment.")
         try:
-            return await self.database.read(query)
+            return await self.database.read(query, brief=brief)
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             self.database.disconnect()
             log.warning("database_does_not_answer", projection=self.projection.name, error=type(error).__name__)
@@ -430,7 +435,8 @@ class ProjectionRunner:
     async def _commit(self, records: Sequence[Record], upto: Positions) -> float:
         """One transaction: rows, then what is said, then the positions become durable with the rows. Gives its seconds."""
         began = time.perf_counter()
-        connection, fresh, said = await self.database.writing(lambda: self._apply(records, upto))
+        brief = len(records) <= _BRIEF
+        connection, fresh, said = await self.database.writing(lambda: self._apply(records, upto), brief=brief)
         announcements = [a for a in said if isinstance(a, Announcement)]
         if connection is not None:
             await self._say_and_commit(connection, announcements)
@@ -458,7 +464,7 @@ class ProjectionRunner:
             await self._herald.say(announcements)
             said = True
         finally:
-            await asyncio.shield(self.database.writing(lambda: _end(connection, commit=said)))
+            await asyncio.shield(self.database.writing(lambda: _end(connection, commit=said), brief=True))
 
     def _apply(
         self, records: Sequence[Record], upto: Positions
