@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, mo
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Model
+from schemas.ids import CalendarId, ZoneName
 from schemas.vocabulary import Grade
 
 _SPELLED = r"^\d{4}-\d{2}-\d{2}$"
@@ -100,3 +101,12 @@ class Break(Model):
         if self.end <= self.start:
             raise PydanticCustomError("bad_break", "the break ends before it begins")
         return self
+
+
+class WorkingHours(Model):
+    """When a rep works, as far as others need it: his calendar, where his days begin, breaks, and days off to come."""
+
+    calendar: CalendarId | None = None
+    zone: ZoneName | None = None
+    breaks: Annotated[tuple[Break, ...], Field(max_length=20)] = ()
+    leave: Annotated[tuple[Leave, ...], Field(max_length=100)] = ()

@@ -119,9 +119,9 @@ TERMS: dict[str, Any] = {
 }
 
 
-def agreement(version: int = 1, **sections: Any) -> Agreement:
+def agreement(version: int = 1, since: datetime | None = None, **sections: Any) -> Agreement:
     """An agreement of few rules; `sections` replace those of TERMS."""
-    return Agreement(version, Terms.model_validate({**TERMS, **sections}))
+    return Agreement(version, Terms.model_validate({**TERMS, **sections}), since)
 
 
 # ------------------------------------------------------------------ events
@@ -156,6 +156,8 @@ class OneLead(Generic[S]):
     def __init__(self, processor: Processor[S], terms: Agreement | None = None, at: datetime = MONDAY) -> None:
         self.processor = processor
         self.agreement = terms or agreement()
+        self.agreements = {self.agreement.version: self.agreement}
+        """Every version that has been in force."""
         self.now = at
         self.position = -1
         self.life: Life = UNBORN
@@ -168,6 +170,7 @@ class OneLead(Generic[S]):
     def reads(self, event: Event, *, event_id: str | None = None) -> list[Event]:
         """Append `event` and let the processor read it. Returns what it says, which is still on its way."""
         self.position += 1
+        self.agreements[self.agreement.version] = self.agreement
         name = EventId(event_id or f"e{self.position}")
         before, effect = self.life, Effect.EFFECT
         self.life, effect = fold(before, event, position=self.position, now=self.now, event_id=name)
@@ -182,7 +185,7 @@ class OneLead(Generic[S]):
             before=before,
             life=self.life,
             effect=effect,
-            agreement_at=lambda version: self.agreement if version == self.agreement.version else None,
+            agreement_at=self.agreements.get,
             model_at=self.models.in_force,
         )
         decision = self.processor.decide(self.state, event, context)
@@ -210,8 +213,10 @@ class OneLead(Generic[S]):
         self.now = until
         return said
 
-    def timer(self, due: datetime) -> runtime.TimerDue:
-        return runtime.TimerDue(key=LEAD, processor=self.processor.name, due_at=due)
+    def timer(self, due: datetime, agreement_version: int | None = None) -> runtime.TimerDue:
+        return runtime.TimerDue(
+            key=LEAD, processor=self.processor.name, due_at=due, agreement_version=agreement_version
+        )
 
     # what others say of the lead as it is now
 
@@ -258,7 +263,7 @@ class OneLead(Generic[S]):
             }
         )
 
-    def assigned(self, rep: str = "anna", claimed_by: str | None = None) -> Event:
+    def assigned(self, rep: str = "anna", claimed_by: str | None = None, hours: Any = None) -> Event:
         return routing.LeadAssigned.model_validate(
             {
                 "lead_id": LEAD,
@@ -268,6 +273,7 @@ class OneLead(Generic[S]):
                 "rep_id": rep,
                 "number": 1,
                 "claimed_by": claimed_by,
+                "hours": hours,
                 "because": "b",
                 "agreement": "tests",
                 "agreement_version": 1,

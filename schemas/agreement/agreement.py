@@ -10,6 +10,7 @@ from functools import cached_property
 
 from schemas.agreement.answers import Chosen, Judged, Score, Standing
 from schemas.agreement.calendars import Calendar
+from schemas.agreement.clock_terms import Clock, Lateness
 from schemas.agreement.compiling import Asked, compiled
 from schemas.agreement.conditions import (
     Bounds,
@@ -31,7 +32,6 @@ from schemas.agreement.terms import (
     Alert,
     Attribute,
     Channel,
-    Clock,
     CountedRule,
     DefinitionRule,
     Form,
@@ -53,6 +53,8 @@ class Agreement:
 
     version: int
     terms: Terms
+    since: datetime | None = None
+    """From when on it is in force; None where that is nobody's business, as off line."""
 
     @property
     def name(self) -> AgreementName:
@@ -93,6 +95,10 @@ class Agreement:
     @property
     def clocks(self) -> tuple[Clock, ...]:
         return self.terms.clocks
+
+    @property
+    def detected_late(self) -> Lateness:
+        return self.terms.detected_late
 
     @property
     def recycling(self) -> Recycling:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import ValidationError
 
 from schemas.agreement.agreement import Agreement
@@ -19,12 +21,12 @@ def check(text: str) -> list[Finding]:
     return examine(text)[2]
 
 
-def load(text: str, version: int) -> Agreement:
-    """The agreement that `text` is. Raises AgreementRefused with all findings."""
+def load(text: str, version: int, since: datetime | None = None) -> Agreement:
+    """The agreement that `text` is. since: from when on it is in force. Raises AgreementRefused with all findings."""
     terms, _, findings = examine(text)
     if terms is None or any(f.severity == "error" for f in findings):
         raise AgreementRefused(findings)
-    return Agreement(version, terms)
+    return Agreement(version, terms, since)
 
 
 def examine(text: str) -> tuple[Terms | None, Document, list[Finding]]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from schemas.agreement.clock_terms import Clock, FollowUp
 from schemas.agreement.durations import say_duration
 from schemas.agreement.open_time import OpenTime, Pause
-from schemas.agreement.terms import Clock
 from schemas.agreement.working_hours import ClockHours
 
 
@@ -34,10 +34,13 @@ def plan(
     )
 
 
-def promise_in_words(clock: Clock, hours: ClockHours) -> str:
-    """What a clock promises, for the reasons of an event."""
+def promise_in_words(clock: Clock, hours: ClockHours, step: FollowUp | None = None, number: int = 0) -> str:
+    """What a clock promises, for the reasons of an event. step, number: of a cadence; without them its first one."""
+    step = step or clock.step(0)
     title = f" ({clock.title})" if clock.title else ""
+    by = f" by {' or '.join(step.channels)}" if step.channels else ""
+    follows = f", follow-up {number}" if number else ""
     return (
-        f"{clock.id}{title} promises one of {', '.join(clock.met_by)} "
-        f"within {say_duration(clock.within)} of {hours.words}"
+        f"{clock.id}{title}{follows} promises one of {', '.join(clock.met_by)}{by} "
+        f"within {say_duration(step.within)} of {hours.words}"
     )

@@ -47,6 +47,8 @@ _SECTIONS = {
     "undo_within": "So long an action can be undone.",
     "calendars": "When promises run.",
     "clocks": "Promises with a deadline, for every assignment.",
+    "detected_late": "What follows for clocks that fell due while the service was down.",
+    "giving_up": "How often a lead must have been tried before it is given up for some reasons.",
     "reasons": "Reasons that people may give, and what follows.",
     "learning": "What is learned from outcomes, and whether it counts.",
     "recycling": "How often and how long leads go round.",

@@ -147,9 +147,10 @@ class Course:
 
     def _counted(self, event: AgreementPublished, at: datetime) -> Published:
         what = event.name, event.agreement_version, event.content
+        since = event.effective_at or THE_BEGINNING
         return Published(
-            event.effective_at or THE_BEGINNING,
-            load(event.text, event.agreement_version),
+            since,
+            load(event.text, event.agreement_version, since),
             event.name,
             event.text,
             event.content,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from schemas.agreement.clock_check import ClockTerms
 from schemas.agreement.conditions import CUSTOMER_ATTRIBUTE
 from schemas.agreement.explaining import suggestion
 from schemas.agreement.facts import as_number
@@ -276,16 +277,7 @@ class Meaning:
             self.sheet.refer("calendars", "calendar", (*path, "calendar"), team.get("calendar"))
 
     def _clocks(self) -> None:
-        for path, clock in self.sheet.entries("clocks"):
-            self.sheet.refer("calendars", "calendar", (*path, "calendar"), clock.get("calendar"))
-            if clock.get("starts_on") == "accepted" and clock.get("met_by") == ["accepted"]:
-                self.sheet.say(
-                    "clock_never_runs",
-                    (*path, "met_by"),
-                    "the clock starts on what meets it.",
-                    "Name actions that come after it.",
-                    "met_by: [connected, meeting]",
-                )
+        ClockTerms(self.sheet, self.questions).check()
 
     def _reasons(self) -> None:
         for path, reason in self.sheet.entries("reasons"):

@@ -53,6 +53,9 @@ def section_changes(before: Terms, after: Terms) -> Tells:
         yield f"an action can be undone for {_value(after.undo_within)} instead of {_value(before.undo_within)}"
     yield from _each("calendar", before.calendars, after.calendars, lambda c: "")
     yield from _changed("clock", _by_id(before.clocks), _by_id(after.clocks), clock_in_words, _clock)
+    yield from _fields("the section detected_late", before.detected_late, after.detected_late)
+    if before.giving_up != after.giving_up:
+        yield f"giving a lead up takes {_value(after.giving_up)} instead of {_value(before.giving_up)}"
     yield from _changed("reason", _by_id(before.reasons), _by_id(after.reasons), reason_in_words, _reason)
     yield from _recycling(before, after)
     yield from _learning(before, after)
@@ -246,7 +249,7 @@ def _clock(name: str, one: Clock, other: Clock) -> Tells:
     if one.within != other.within:
         yield f"the clock {name} allows {say_duration(other.within)} instead of {say_duration(one.within)}"
     if one.starts_on is not other.starts_on:
-        yield f"the clock {name} starts when a lead is {other.starts_on.value} instead of {one.starts_on.value}"
+        yield f"the clock {name} starts on {other.starts_on.value} instead of {one.starts_on.value}"
     if one.calendar != other.calendar:
         yield f"the clock {name} runs by the calendar {other.calendar} instead of {one.calendar}"
     if one.on_breach is not other.on_breach:
@@ -258,6 +261,8 @@ def _clock(name: str, one: Clock, other: Clock) -> Tells:
         yield f"the clock {name} warns at {all_of([f'{share:.0%}' for share in other.warn_at])} of its time"
     if one.title != other.title:
         yield f"the clock {name} is called “{other.title}”"
+    told = ("id", "title", "within", "starts_on", "calendar", "on_breach", "met_by", "warn_at")
+    yield from _fields(f"the clock {name}", one, other, frozenset(told))
 
 
 def _reason(name: str, one: ReasonTerms, other: ReasonTerms) -> Tells:

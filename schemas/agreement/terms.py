@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.agreement.calendars import Calendar
+from schemas.agreement.clock_terms import ActionWord, BreachAnswer, Clock, ClockStart, GivingUp, Lateness, Share
 from schemas.agreement.conditions import Condition, Number, Part, Value
 from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
@@ -196,63 +197,6 @@ class Team(Part):
     calendar: CalendarId | None = None
 
 
-class ActionWord(StrEnum):
-    """The actions by which a clock can be met."""
-
-    ACCEPTED = "accepted"
-    ATTEMPTED = "attempted"
-    CONNECTED = "connected"
-    MEETING = "meeting"
-    NOTED = "noted"
-    NEXT_STEP = "next_step"
-    OPPORTUNITY = "opportunity"
-    HANDED_OVER = "handed_over"
-    REJECTED = "rejected"
-    RETURNED = "returned"
-    WON = "won"
-    LOST = "lost"
-
-
-class ClockStart(StrEnum):
-    ASSIGNED = "assigned"
-    ACCEPTED = "accepted"
-
-
-class BreachAnswer(StrEnum):
-    REASSIGN = "reassign"
-    ALERT = "alert"
-
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-def _in_order(value: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(set(value)))
-
-
-class Clock(Part):
-    """A promise with a deadline, for every assignment.
-
-    calendar_of: it runs by the hours of the rep (without his breaks and his leave) or of his team instead; where he, or
-    it, has no calendar, by `calendar`.
-    """
-
-    id: ClockName
-    title: Because = Because("")
-    starts_on: ClockStart = ClockStart.ASSIGNED
-    met_by: Annotated[tuple[ActionWord, ...], Field(min_length=1)]
-    within: PositiveLength
-    calendar: CalendarId
-    calendar_of: Literal["rep", "team"] | None = None
-    warn_at: tuple[Share, ...] = ()
-    on_breach: BreachAnswer = BreachAnswer.ALERT
-
-    @field_validator("warn_at")
-    @classmethod
-    def _sorted(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        return _in_order(value)
-
-
 class ReasonUse(StrEnum):
     REJECT = "reject"
     RECYCLE = "recycle"
@@ -412,6 +356,8 @@ class Terms(Part):
     """So long an action can be undone; none: as long as it is the newest."""
     calendars: Mapping[CalendarId, Calendar] = {}
     clocks: tuple[Clock, ...] = ()
+    detected_late: Lateness = Lateness()
+    giving_up: GivingUp | None = None
     reasons: tuple[ReasonTerms, ...]
     recycling: Recycling = Recycling()
     learning: Learning = Learning()
@@ -419,3 +365,39 @@ class Terms(Part):
     alerts: tuple[Alert, ...] = ()
     content: tuple[Content, ...] = ()
     goals: Goals | None = None
+
+
+__all__ = [
+    "ActionWord",
+    "Alert",
+    "Attribute",
+    "AttributeType",
+    "BreachAnswer",
+    "Channel",
+    "Clock",
+    "ClockStart",
+    "Consequence",
+    "CountedRule",
+    "DefinitionRule",
+    "EngagementRule",
+    "Factor",
+    "Form",
+    "Grades",
+    "Group",
+    "Intake",
+    "Learning",
+    "Otherwise",
+    "ReasonAbout",
+    "ReasonTerms",
+    "ReasonUse",
+    "Recycle",
+    "Recycling",
+    "Rest",
+    "RulePoints",
+    "Scoring",
+    "ScoringRule",
+    "Share",
+    "Team",
+    "Terms",
+    "VerdictKind",
+]

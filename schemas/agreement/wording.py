@@ -25,7 +25,7 @@ from schemas.agreement.conditions import (
 )
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
-from schemas.agreement.terms import Clock, CountedRule, Otherwise, ReasonTerms, Rest, ScoringRule
+from schemas.agreement.terms import Clock, ClockStart, CountedRule, Otherwise, ReasonTerms, Rest, ScoringRule
 from schemas.agreement.whereabouts import LanguageIs, NamedAccountIs, StageIs, TerritoryIs
 
 
@@ -140,14 +140,50 @@ def scoring_in_words(rule: ScoringRule | CountedRule) -> str:
     return f"{say(rule.points)} points each time that {rule.each} was seen{within}{fades}{further}{most}{asked}{group}"
 
 
+_STARTS = {
+    ClockStart.ASSIGNED: "being assigned",
+    ClockStart.ACCEPTED: "being accepted",
+    ClockStart.NEXT_STEP: "the time of the next step",
+    ClockStart.LAST_ACTION: "the last action",
+}
+
+
 def clock_in_words(clock: Clock) -> str:
     """What a clock promises."""
     does = "the lead goes to the next rep" if clock.on_breach.value == "reassign" else "somebody is told"
     warns = "" if not clock.warn_at else f"; it warns at {all_of([f'{share:.0%}' for share in clock.warn_at])}"
+    start = _STARTS.get(clock.starts_on) or f"entering the stage {any_of([s.value for s in clock.stages])}"
+    whose = "" if clock.calendar_of is None else f" (the {clock.calendar_of}'s own hours where there are some)"
     return (
-        f"within {say_duration(clock.within)} of the calendar {clock.calendar} after being {clock.starts_on.value}: "
-        f"{any_of([word.value for word in clock.met_by])}; else {does}{warns}"
+        f"{_for_whom(clock)}within {say_duration(clock.within)} of the calendar {clock.calendar}{whose} after "
+        f"{start}: {any_of([word.value for word in clock.met_by])}{_by(clock.channels)}{_then(clock)}; else {does}"
+        f"{warns}{_paused(clock)}"
     )
+
+
+def _for_whom(clock: Clock) -> str:
+    team = f"for {any_of(clock.teams)} " if clock.teams else ""
+    return f"{team}when {in_words(clock.when)}, " if clock.when is not None else team
+
+
+def _by(channels: Sequence[str]) -> str:
+    return f" by {any_of(channels)}" if channels else ""
+
+
+def _then(clock: Clock) -> str:
+    return "".join(f", then another attempt within {say_duration(s.within)}{_by(s.channels)}" for s in clock.then)
+
+
+def _paused(clock: Clock) -> str:
+    """What pauses it, and until when."""
+    words = []
+    for wait in clock.pauses:
+        longest = "" if wait.at_most is None else f", at most {say_duration(wait.at_most)}"
+        if wait.on == "attempted":
+            words.append(f"after an attempt that was {any_of(wait.dispositions)} until the prospect writes{longest}")
+        else:
+            words.append(f"until the {wait.on.replace('_', ' ')} that was set{longest}")
+    return f"; it pauses {all_of(words)}" if words else ""
 
 
 def rest_in_words(rest: Rest) -> str:

@@ -11,8 +11,8 @@ from zoneinfo import available_timezones
 
 from schemas.agreement.agreement import Agreement
 from schemas.agreement.calendars import WEEKDAYS, Calendar, Of
+from schemas.agreement.clock_terms import Clock
 from schemas.agreement.open_time import OpenTime
-from schemas.agreement.terms import Clock
 from schemas.ids import CalendarId, TeamId
 
 ZONE_ATTRIBUTE = "time_zone"
@@ -52,6 +52,13 @@ class ClockHours(NamedTuple):
     breaks: Breaks
     leave: Leave
 
+    def opens_as(self, other: ClockHours) -> bool:
+        """Whether both are open at the same instants, whatever they are called."""
+        one, two = (h.calendar.model_dump(exclude={"title", "zone_of"}) for h in (self, other))
+        absence = (h.breaks or h.leave for h in (self, other))
+        same_zone = self.zone == other.zone or not any(absence)
+        return one == two and same_zone and (self.breaks, self.leave) == (other.breaks, other.leave)
+
     @property
     def open_time(self) -> OpenTime:
         """To reckon with; built once for equal hours."""
@@ -61,9 +68,10 @@ class ClockHours(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The same in a sentence: `the calendar berlin (Europe/Berlin)`."""
+        """The same in a sentence: `the calendar berlin (Europe/Berlin)`; around the clock no zone matters."""
+        zone = "" if self.calendar.always else f" ({self.calendar.zone})"
         less = [w for w, said in (("breaks", self.breaks), ("leave", self.leave)) if said]
-        return f"the calendar {self.calendar_id} ({self.calendar.zone})" + (
+        return f"the calendar {self.calendar_id}{zone}" + (
             f" without the rep's {' and '.join(less)}" if less else ""
         )
 

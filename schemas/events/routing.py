@@ -22,6 +22,7 @@ from schemas.ids import (
     RuleId,
     TeamId,
 )
+from schemas.presence import WorkingHours
 from schemas.vocabulary import Because, Candidate, Grade, LogOffset, NonPersonalText, PassedOver, Points, Slug
 
 
@@ -100,6 +101,8 @@ class LeadAssigned(Event):
     """Until when the offer stands if nothing is done with it; none: until a clock ends it."""
     account_id: AccountId | None = None
     """The company by which an owner was found."""
+    hours: WorkingHours | None = None
+    """When the rep works, as the roster says at this moment; none: it says nothing of that."""
     agreement: AgreementName
     agreement_version: int
 

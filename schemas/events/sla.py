@@ -32,6 +32,10 @@ class ClockStarted(ClockEvent):
     because: Because
     agreement: AgreementName
     agreement_version: int
+    step: Annotated[int, Field(ge=0, le=50)] = 0
+    """Which attempt of a cadence it waits for, after the first."""
+    grace: bool = False
+    """Time given after a breach that was detected late."""
 
 
 class ClockWarned(ClockEvent):
@@ -70,12 +74,27 @@ class ClockMet(ClockEvent):
 class ClockPaused(ClockEvent):
     paused_at: Instant
     because: Because
+    until: Instant | None = None
+    """When it goes on by itself."""
 
 
 class ClockResumed(ClockEvent):
     resumed_at: Instant
     deadline_at: Instant
     because: Because
+    warn_at: tuple[tuple[Share, Instant], ...] = ()
+    """The warnings still to come."""
+
+
+class ClockReplanned(ClockEvent):
+    """Its hours are others from an instant on: what had passed by then counts as before, the rest by the new ones."""
+
+    replanned_at: Instant
+    deadline_at: Instant
+    warn_at: tuple[tuple[Share, Instant], ...] = ()
+    because: Because
+    agreement: AgreementName
+    agreement_version: int
 
 
 class ClockCancelled(ClockEvent):

@@ -12,9 +12,10 @@ import typer
 
 from schemas.agreement import Agreement, AgreementRefused, Clock, Member, Roster, load_roster, say_duration
 from schemas.agreement.calendars import Of
+from schemas.agreement.clock_terms import FollowUp
 from schemas.agreement.clocking import Planned, plan, promise_in_words
 from schemas.agreement.explaining import suggestion
-from schemas.agreement.open_time import NeverOpen, OpenTime, Pause
+from schemas.agreement.open_time import NeverOpen, Pause
 from schemas.agreement.working_hours import ClockHours, RepHours, Whose, hours_of, prospect_zone
 from services.console.first_agreement import choose, read_text, roster_beside
 from services.console.options import AsJson
@@ -37,6 +38,7 @@ def clock(
     rep: Annotated[str | None, typer.Option(help="The rep for whom it runs; needed only where his or his team's hours count.")] = None,
     pause: Annotated[list[str] | None, typer.Option(help=_PAUSE)] = None,
     roster: Annotated[Path | None, typer.Option(help=_ROSTER)] = None,
+    follow_up: Annotated[int, typer.Option(min=0, help="Of a cadence: which further attempt, from 1 on.")] = 0,
     country: Annotated[str | None, typer.Option(help="The prospect's country, such as DE, where his zone counts.")] = None,
     at: Annotated[str | None, typer.Option(help="From when on the open minutes left are counted; now otherwise, or a later start.")] = None,
     as_json: AsJson = False,
@@ -52,13 +54,16 @@ def clock(
     member = _member(rep, rules, terms, roster or roster_beside(agreement)) if rep is not None else None
     hours = hours_of(rules, terms, _whose(member, country))
     open_time = hours.open_time
+    step = _step(terms, follow_up)
     try:
-        planned = plan(open_time, begins, terms.within, terms.warn_at, pauses)
-    except NeverOpen as never:
-        raise Refused(f"{hours.words} does not open for {say_duration(terms.within)} within a century: {never}") from never
+        planned = plan(open_time, begins, step.within, terms.warn_at, pauses)
+    except NeverOpen:
+        within = say_duration(step.within)
+        raise Refused(f"{hours.words} does not open for {within} within a century: give it more hours") from None
     since = max(instant(at) if at is not None else datetime.now(UTC), begins)
     left = open_time.unpaused(since, planned.deadline, pauses)
-    because = _because(terms, hours, begins, planned, pauses, open_time)
+    promise = promise_in_words(terms, hours, step, follow_up)
+    because = _because(promise, hours, begins, planned, pauses)
     if as_json:
         say_json(
             {
@@ -83,6 +88,13 @@ def _clock(rules: Agreement, name: str, file: Path) -> Clock:
     return found
 
 
+def _step(terms: Clock, follow_up: int) -> FollowUp:
+    if follow_up > len(terms.then):
+        has = f"{len(terms.then)} after the first" if terms.then else "only its first"
+        raise Refused(f"the clock {terms.id} asks for no attempt number {follow_up}: it has {has}")
+    return terms.step(follow_up)
+
+
 def _member(rep: str, rules: Agreement, terms: Clock, file: Path | None) -> Member | None:
     """The rep in the roster; None where there is no roster and the clock runs alike for everybody. Raises Refused."""
     if file is None and terms.calendar_of is None and rules.calendar(terms.calendar).zone_of in (None, Of.PROSPECT):
@@ -98,6 +110,8 @@ def _member(rep: str, rules: Agreement, terms: Clock, file: Path | None) -> Memb
         known = [str(m.id) for m in roster.reps]
         meant = suggestion(rep, known)
         raise Refused(f"{file} has no rep {rep!r}; " + (f"did you mean {meant}?" if meant else f"it has {', '.join(known[:20])}"))
+    if terms.teams and member.team not in terms.teams:
+        raise Refused(f"the clock {terms.id} is for {', '.join(terms.teams)}, and {rep} is in {member.team}")
     return member
 
 
@@ -139,17 +153,15 @@ def _minutes(length: timedelta) -> int | float:
     return int(minutes) if minutes == int(minutes) else minutes
 
 
-def _because(
-    terms: Clock, hours: ClockHours, begins: datetime, planned: Planned, pauses: Sequence[Pause], open_time: OpenTime
-) -> str:
+def _because(promise: str, hours: ClockHours, begins: datetime, planned: Planned, pauses: Sequence[Pause]) -> str:
     """Why it is due then, in one sentence."""
-    zone = ZoneInfo(hours.calendar.zone)
+    zone, open_time = ZoneInfo(hours.calendar.zone), hours.open_time
     counted = open_time.between(begins, planned.deadline) - open_time.unpaused(begins, planned.deadline, pauses)
     paused = f"; pauses take {_minutes(counted)} open minutes off" if pauses else ""
     opens = next((o for o, _ in open_time.intervals(begins, planned.deadline)), begins)
     waits = f", which opens {_local(opens, zone)}" if opens > begins else ""
     return (
-        f"{promise_in_words(terms, hours)}: it starts {_local(begins, zone)}{waits}, "
+        f"{promise}: it starts {_local(begins, zone)}{waits}, "
         f"and that time is over {_local(planned.deadline, zone)}{paused}"
     )
 

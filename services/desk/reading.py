@@ -47,6 +47,7 @@ CLOCK_EVENTS: frozenset[type[Event]] = frozenset(
         sla.ClockMet,
         sla.ClockPaused,
         sla.ClockResumed,
+        sla.ClockReplanned,
         sla.ClockCancelled,
         sla.ClockCorrected,
     }
@@ -251,8 +252,8 @@ class _Leads:
                     sla.ClockResumed: "running",
                 }
                 row = self._clocks[event.clock_id]
-                row["phase"] = phases[type(event)]
-                if isinstance(event, sla.ClockResumed):
+                row["phase"] = phases.get(type(event), row["phase"])
+                if isinstance(event, sla.ClockResumed | sla.ClockReplanned):
                     row["deadline_at"] = event.model_dump(mode="json")["deadline_at"]
 
     def _erase(self, lead: str, now_ms: int) -> None:

@@ -144,6 +144,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     sla.ClockMet: _clock("was met"),
     sla.ClockPaused: lambda e: f"the clock {e.clock} pauses: {e.because}",
     sla.ClockResumed: lambda e: f"the clock {e.clock} runs on until {_at(e.deadline_at)}: {e.because}",
+    sla.ClockReplanned: lambda e: f"the clock {e.clock} now runs until {_at(e.deadline_at)}: {e.because}",
     sla.ClockCancelled: lambda e: f"the clock {e.clock} was cancelled: {e.because}",
     sla.ClockCorrected: lambda e: f"the breach of {e.clock} was taken back: {e.because}",
     recycling.LeadRecycled: lambda e: (

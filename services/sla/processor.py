@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from schemas.base import Event
 from schemas.events.runtime import TimerDue
+from schemas.events.scoring import LeadScored
 from schemas.ids import ProcessorName
 from schemas.topics import LEADS
 from services.runtime.protocol import Processor
@@ -16,7 +18,7 @@ SLA = Processor(
     log=LEADS,
     state=Watch,
     decide=decide,
-    listens=frozenset({TimerDue}),
+    listens=frozenset[type[Event]]((TimerDue, LeadScored)),
     follows_life=True,
     due=due,
     touched_by_agreement=touched_by_agreement,

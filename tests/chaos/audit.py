@@ -159,18 +159,22 @@ def check_actions(evidence: Evidence, lives: Mapping[str, Story], findings: Find
     findings.counts["actions"] = len(promised)
 
 
+_WHILE_RUNNING = frozenset(
+    {"ClockWarned", "ClockBreached", "ClockMet", "ClockCancelled", "ClockPaused", "ClockReplanned"}
+)
 CLOCK_NEXT: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"ClockStarted"}),
-    "ClockStarted": frozenset({"ClockWarned", "ClockBreached", "ClockMet", "ClockCancelled", "ClockPaused"}),
-    "ClockWarned": frozenset({"ClockWarned", "ClockBreached", "ClockMet", "ClockCancelled", "ClockPaused"}),
+    "ClockStarted": _WHILE_RUNNING,
+    "ClockWarned": _WHILE_RUNNING,
     "ClockPaused": frozenset({"ClockResumed", "ClockMet", "ClockCancelled"}),
-    "ClockResumed": frozenset({"ClockWarned", "ClockBreached", "ClockMet", "ClockCancelled", "ClockPaused"}),
+    "ClockResumed": _WHILE_RUNNING,
+    "ClockReplanned": _WHILE_RUNNING,
     "ClockBreached": frozenset({"ClockCorrected"}),
     "ClockMet": frozenset(),
     "ClockCancelled": frozenset(),
     "ClockCorrected": frozenset(),
 }
-RUNNING = frozenset({"ClockStarted", "ClockWarned", "ClockPaused", "ClockResumed"})
+RUNNING = frozenset({"ClockStarted", "ClockWarned", "ClockPaused", "ClockResumed", "ClockReplanned"})
 
 
 def check_clocks(evidence: Evidence, lives: Mapping[str, Story], findings: Findings) -> None:

@@ -58,6 +58,15 @@ _MOVES: dict[str, Callable[[OneLead[Any]], Event]] = {
     "accepted long ago": lambda lead: _action(desk.LeadAccepted, at=lead.now - timedelta(hours=6))(lead),
     "attempted": _action(desk.ContactAttempted, channel="phone", disposition="voicemail"),
     "connected": _action(desk.LeadConnected, channel="phone"),
+    "waited for": _action(desk.ContactAttempted, channel="mail", disposition="awaiting_reply"),
+    "attempted long ago": lambda lead: _action(
+        desk.ContactAttempted, channel="phone", disposition="voicemail", at=lead.now - timedelta(hours=6)
+    )(lead),
+    "call me tomorrow": lambda lead: _action(desk.NextStepSet, due_at=lead.now + timedelta(hours=20))(lead),
+    "called me yesterday": lambda lead: _action(
+        desk.NextStepSet, due_at=lead.now + timedelta(hours=2), at=lead.now - timedelta(hours=20)
+    )(lead),
+    "opportunity": _action(desk.OpportunityOpened),
     "noted": _action(desk.NoteAdded),
     "rejected": _action(desk.LeadRejected, reason="not_mine"),
     **{f"returned for {r}": _action(desk.LeadReturned, reason=r) for r in _REASONS},
@@ -94,6 +103,11 @@ _IN_HAND = [
     "accepted long ago",
     "noted",
     "attempted",
+    "attempted long ago",
+    "waited for",
+    "call me tomorrow",
+    "called me yesterday",
+    "opportunity",
     "connected",
     "undone",
     "rejected",

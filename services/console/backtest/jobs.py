@@ -29,7 +29,7 @@ class Text:
 
 def in_memory(texts: tuple[Text, ...], models: ModelCourse) -> AgreementsInMemory:
     """The agreements of these texts, and the models beside them."""
-    return AgreementsInMemory(tuple((t.since, load(t.text, t.version)) for t in texts), models)
+    return AgreementsInMemory(tuple((t.since, load(t.text, t.version, t.since)) for t in texts), models)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from schemas.agreement import Agreement, PoolMode, sentence
+from schemas.agreement.known import facts, learn
 from schemas.agreement.whereabouts import COMPANY, COMPANY_DOMAIN
 from schemas.base import Event
 from schemas.events.desk import Action, ActionUndone, Outcome, ReassignmentOrdered
@@ -37,7 +38,6 @@ from schemas.ids import LeadId, PoolId, RepId, RuleId, TeamId, request_id
 from schemas.lifecycle import ACTIONS, Effect, Life, State
 from schemas.vocabulary import ByManager, ByRep, Slug
 from services.routing.lead import offering
-from services.routing.lead.knowing import facts, learn
 from services.routing.lead.state import LeadRouting, Told
 from services.routing.newest import newest_agreement
 from services.runtime.protocol import Context, Decision
@@ -54,7 +54,7 @@ _WAITING_BEGINS = frozenset({State.NEW, State.NURTURED, State.DISQUALIFIED})
 def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadRouting]:
     """What routing says about one record of a lead's log."""
     life = context.life
-    known = learn(state.known, event, context)
+    known = learn(state.known, event, context.before, context.effect)
     state = LeadRouting(
         state.routed,
         state.told,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import msgspec
 
+from schemas.agreement.known import Known
 from schemas.ids import PoolId, RepId, RequestId, RoleId, TeamId
 
 
@@ -18,20 +18,6 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
     """How often it was asked for: 1, and one more each time its place is taken again."""
     released: bool = False
-
-
-class Known(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the rules may ask about the lead, from its submissions and its score."""
-
-    attributes: dict[str, bool | int | str] = {}
-    country: str | None = None
-    source: dict[str, str] = {}
-    score: Decimal = Decimal(0)
-    fit: Decimal | None = None
-    engagement: Decimal | None = None
-    grade: str = "D4"
-    stage: str | None = None
-    """The buying stage."""
 
 
 class Had(msgspec.Struct, frozen=True, omit_defaults=True):

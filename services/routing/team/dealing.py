@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from schemas.agreement import PoolMode, sentence
 from schemas.events.routing import ChosenBy, LeadAssigned, LeadQueued, QueueReason
 from schemas.ids import AccountId, EventId, LeadId, PoolId, RepId, RequestId, RoleId
+from schemas.presence import Break, Leave, WorkingHours
 from schemas.vocabulary import Because, Candidate
 from services.routing.team import queueing
 from services.routing.team.candidates import candidates, listed_of, nobody, vetted
@@ -87,9 +88,26 @@ def assign(
             chosen_by=chosen_by,
             accept_by=_accept_by(s, pool, rep_id) if claim is None else None,
             account_id=account_id,
+            hours=_hours(s, rep_id),
             agreement=s.agreement.name,
             agreement_version=s.agreement.version,
         )
+    )
+
+
+def _hours(s: Sitting, rep_id: RepId) -> WorkingHours | None:
+    """When the rep works, for the clocks that run by it; of his leave what is not over."""
+    rep = s.rep(rep_id)
+    if rep is None or not (rep.calendar or rep.terms.zone or rep.terms.breaks or rep.terms.leave):
+        return None
+    yesterday = (s.context.now - timedelta(days=1)).date().isoformat()
+    return WorkingHours.model_validate(
+        {
+            "calendar": rep.calendar,
+            "zone": rep.terms.zone,
+            "breaks": [Break(days=days, start=start, end=end) for days, start, end in rep.terms.breaks],
+            "leave": [Leave(first=first, last=last) for first, last in rep.terms.leave if last >= yesterday],
+        }
     )
 
 

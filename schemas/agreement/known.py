@@ -1,30 +1,47 @@
-"""What routing by lead learns of a lead for its rules."""
+"""What is known of a lead besides its engagements: from its submissions and its score. For routing and for clocks."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
-from schemas.agreement import Facts
+from schemas.agreement.facts import Facts
 from schemas.base import Event
 from schemas.events.intake import LeadErased, LeadSubmitted
 from schemas.events.scoring import LeadDisqualified, LeadNurtured, LeadQualified, LeadScored
-from schemas.lifecycle import Effect, State
+from schemas.lifecycle import Effect, Life, State
 from schemas.vocabulary import Source
-from services.routing.lead.state import Known
-from services.runtime.protocol import Context
 
 
-def learn(known: Known, event: Event, context: Context) -> Known:
-    """What is known after the event. What is void or a repeat is not learnt; an erasure forgets all."""
-    if context.effect is not Effect.EFFECT:
+class Known(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the rules may ask about the lead, from its submissions and its score."""
+
+    attributes: dict[str, bool | int | str] = {}
+    country: str | None = None
+    source: dict[str, str] = {}
+    score: Decimal = Decimal(0)
+    fit: Decimal | None = None
+    engagement: Decimal | None = None
+    grade: str = "D4"
+    stage: str | None = None
+    """The buying stage."""
+
+
+def learn(known: Known, event: Event, before: Life, effect: Effect) -> Known:
+    """What is known after the event. What is void or a repeat is not learnt; an erasure forgets all.
+
+    before: the lead before the event; effect: what the event did to it.
+    """
+    if effect is not Effect.EFFECT:
         return known
     match event:
         case LeadErased():
             return Known()
         case LeadSubmitted():
-            return _submitted(Known() if context.before.state in (State.NONE, State.ERASED) else known, event)
+            return _submitted(Known() if before.state in (State.NONE, State.ERASED) else known, event)
         case LeadScored():
             return replace(
                 known,
