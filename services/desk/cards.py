@@ -10,6 +10,7 @@ from schemas.base import Event
 from schemas.events import desk, intake, routing, scoring
 from schemas.lifecycle import Life, State
 from services.desk import telling
+from services.desk.attempts import attempts_after, milliseconds
 from services.desk.rows import NEW_CARD, Card, Line
 
 LINES_KEPT = 40
@@ -17,8 +18,11 @@ ENGAGEMENTS_KEPT = 6
 _LARGEST_WHOLE = 2**53
 
 
-def card_after(card: Card, event: Event, before: Life, after: Life, now_ms: int) -> Card:
+def card_after(card: Card, event: Event, event_id: str, before: Life, after: Life, now_ms: int) -> Card:
     """The card after an event in effect. Ids, rule texts and non-personal attributes only."""
+    attempts = attempts_after(card.attempts, event, event_id, before, after)
+    if attempts != card.attempts:
+        card = replace(card, attempts=attempts)
     match event:
         case intake.LeadSubmitted():
             card = NEW_CARD if before.state in (State.NONE, State.ERASED) else card
@@ -27,6 +31,7 @@ def card_after(card: Card, event: Event, before: Life, after: Life, now_ms: int)
             card = replace(
                 card,
                 submitted_ms=now_ms,
+                began_ms=min(card.began_ms or now_ms, milliseconds(event.submitted_at)),
                 submissions=card.submissions + 1,
                 source=source or card.source,
                 form=str(event.form) if event.form else card.form,

@@ -165,6 +165,7 @@ class Doing:
         memory = inbox.memory_of(connection, lead)
         if memory.life.state in (State.NONE, State.ERASED):
             raise Refused(Why.UNKNOWN, f"there is no lead {lead}")
+        card = inbox.card_of(connection, lead)
         undoable = memory.life.undoable if said.type is ActionKind.UNDO else ()
         return Scene(
             lead_id=lead,
@@ -175,6 +176,8 @@ class Doing:
             offer=inbox.offer_of(connection, said.assignment_id or memory.life.offer or memory.life.last_offer),
             now=now,
             newest_ms=inbox.recorded_at_ms(connection, undoable[-1][0]) if undoable else None,
+            attempts=card.attempts,
+            began_ms=card.began_ms,
         )
 
     def _outcome(self, said: OutcomeIn, lead: LeadId, life: Life, teams: dict[RepId, object]) -> Event | Unsayable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +17,7 @@ from schemas.ids import LeadId, RepId
 from schemas.topics import TEAMS
 from services.desk import inbox
 from services.desk.doing import Doing, Done, KeyUsedForAnotherBody, Unsayable
-from services.desk.foresight import Place, Refused, Why
+from services.desk.foresight import CLOCKS_DIFFER_BY, Place, Refused, Why
 from services.desk.requests import ActionIn, AvailabilityIn, OutcomeIn, RosterIn
 from services.desk.roster import changes, read_roster
 from services.desk.telling import POOL
@@ -27,9 +27,6 @@ from services.runtime.http import Problem, ServerSent, event_stream, last_event_
 from services.runtime.positions import NoVector, Vector
 from services.runtime.projection import Changed, ProjectionRunner
 from services.runtime.turns import OneAtATime
-
-CLOCKS_DIFFER_BY = timedelta(seconds=30)
-"""How far a client's clock may be ahead of ours."""
 
 T = TypeVar("T")
 Rep = Annotated[str, Query(description="the rep's id", min_length=1, max_length=64)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -20,11 +20,14 @@ from schemas.events.routing import QueueReason
 from schemas.ids import AssignmentId, EventId, LeadId, RepId, RoleId, TeamId
 from schemas.lifecycle import Effect, Life, State, fold
 from schemas.vocabulary import Actor, ByManager, ByRep, BySystem, Reason, Slug
+from services.desk.attempts import Attempt, milliseconds, recorded_before, too_soon
 from services.desk.requests import ActionIn, ActionKind
 
 UNSAID = Slug("unspecified")
 A_MANAGER = RepId("manager")
 BY_ORDER = Reason("reassigned")
+CLOCKS_DIFFER_BY = timedelta(seconds=30)
+"""A caller's clock may be so far from ours."""
 
 
 class Why(Enum):
@@ -82,6 +85,10 @@ class Scene:
     now: datetime
     newest_ms: int | None = None
     """When the newest action was recorded that can be undone."""
+    attempts: tuple[Attempt, ...] = ()
+    """Of the lead's cycle."""
+    began_ms: int = 0
+    """When the lead's life began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,13 @@ class ToSay:
 
 def foresee(said: ActionIn, scene: Scene, event_id: EventId) -> ToSay | Recorded:
     """The event that records the action. Raises Refused."""
+    _not_before_the_lead(said, scene)
     if said.type is ActionKind.CLAIM:
         return ToSay(_claim(said, scene))
     if said.type is ActionKind.UNDO:
         event: Event = _undo(said, scene)
     else:
-        again = _named(said, scene)
+        again = _named(said, scene) or _tried_before(said, scene)
         if again is not None:
             return again
         event = _event(said, scene)
@@ -117,6 +125,25 @@ def foresee(said: ActionIn, scene: Scene, event_id: EventId) -> ToSay | Recorded
     if effect is Effect.REPEAT and scene.offer is not None and scene.offer.accepted_by is not None:
         return Recorded(scene.offer.accepted_by)
     return ToSay(event, said.text if said.type is ActionKind.NOTE else None)
+
+
+def _not_before_the_lead(said: ActionIn, scene: Scene) -> None:
+    """Nobody worked a lead that was not there; only a deal may have been closed before its lead came."""
+    if said.type in (ActionKind.WIN, ActionKind.LOSE):
+        return
+    if said.at is not None and milliseconds(said.at + CLOCKS_DIFFER_BY) < scene.began_ms:
+        began = datetime.fromtimestamp(scene.began_ms / 1000, UTC).isoformat(timespec="seconds")
+        raise Refused(
+            Why.INVALID, f"{said.at.isoformat()} is before the lead was there, which came at {began}: say when it happened", "at"
+        )
+
+
+def _tried_before(said: ActionIn, scene: Scene) -> Recorded | None:
+    """An attempt of the same channel and instant is the same one, told again."""
+    if said.type not in (ActionKind.ATTEMPT, ActionKind.CONNECT):
+        return None
+    before = recorded_before(scene.attempts, str(said.channel or UNSAID), said.at)
+    return None if before is None else Recorded(before)
 
 
 # ------------------------------------------------------------------ which assignment
@@ -243,6 +270,9 @@ def _reason(said: ActionIn, scene: Scene, use: ReasonUse) -> agreement_terms.Rea
             "reason",
             {"allowed": allowed},
         )
+    soon = too_soon(scene.attempts, scene.agreement.terms.giving_up, found.id)
+    if soon is not None:
+        raise Refused(Why.IMPOSSIBLE, soon, "reason", {"attempts": len(scene.attempts)})
     return found
 
 

@@ -23,6 +23,7 @@ from services.desk.rows import (
     CLOCKS,
     EXTERNAL,
     LEADS_TABLE,
+    NEW_CARD,
     NOTES,
     NOTICES,
     PEOPLE,
@@ -121,6 +122,12 @@ def memory_of(connection: sa.Connection, lead: str) -> LeadMemory:
     """The lead as its log was read."""
     blob = connection.execute(sa.select(LEADS_TABLE.c.memory).where(LEADS_TABLE.c.lead_id == lead)).scalar_one_or_none()
     return UNREAD if blob is None else decode_memory(blob)
+
+
+def card_of(connection: sa.Connection, lead: str) -> Card:
+    """What is known of the lead besides its life."""
+    blob = connection.execute(sa.select(LEADS_TABLE.c.card).where(LEADS_TABLE.c.lead_id == lead)).scalar_one_or_none()
+    return NEW_CARD if blob is None else CARD.decode(blob)
 
 
 def offer_of(connection: sa.Connection, assignment: str | None) -> Offer | None:

@@ -77,7 +77,7 @@ class DeskProjection:
     """Reads `leads`, `teams` and `profiles`."""
 
     name = "desk"
-    version = 1
+    version = 2
     topics = (LEADS, TEAMS, PROFILES)
     metadata = METADATA
     choices: ClassVar[Mapping[str, Choice]] = {
@@ -153,7 +153,7 @@ class _Leads:
         if effect is Effect.EFFECT:
             self._follow_assignment(lead, event, event_id, memory.life, after.life, after.now_ms)
             self._cards[lead] = card_after(
-                self._cards.get(lead, NEW_CARD), event, memory.life, after.life, after.now_ms
+                self._cards.get(lead, NEW_CARD), event, event_id, memory.life, after.life, after.now_ms
             )
         refused = self._author(event) if isinstance(event, routing.ActionRefused) else None
         for notice in telling.notices(event, effect, memory.life, after.life, refused):

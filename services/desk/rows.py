@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
+from services.desk.attempts import Attempt
+
 METADATA = sa.MetaData()
 
 LEADS_TABLE = sa.Table(
@@ -156,6 +158,10 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     next_step: str | None = None
     engagements: tuple[Line, ...] = ()
     story: tuple[Line, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Of this cycle."""
+    began_ms: int = 0
+    """When this life of the lead began, as far as it is told: nothing was done with the lead before."""
 
 
 CARD = msgspec.msgpack.Decoder(Card)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_life
 
 from schemas.events import desk
-from schemas.ids import EventId, RepId, RequestId, RoleId, TeamId
+from schemas.ids import EventId, LeadId, RepId, RequestId, RoleId, TeamId
 from schemas.lifecycle import Life, State
 from schemas.vocabulary import ByRep
+from services.desk.attempts import Attempt, attempts_after
 from services.desk.foresight import Offer, Place, Recorded, Refused, Scene, ToSay, Why, foresee
 from services.desk.requests import ActionIn
 from tests.builders import LEAD, agreement
@@ -137,3 +140,67 @@ def test_every_kind_of_action_says_what_it_needs() -> None:
     for kind, field in (("note", "text"), ("next_step", "due_at"), ("meeting", "outcome"), ("claim", "by")):
         assert refused(said(kind), scene()).field == field
     assert refused(ActionIn.model_validate({"type": "accept"}), scene()).field == "assignment_id"
+
+
+TRIED = tuple(Attempt(f"t{i}", channel, 1_000 * i) for i, channel in enumerate(("phone", "phone", "mail")))
+
+
+def giving_up(attempts: tuple[Attempt, ...], **asked: Any) -> Scene:
+    """A lead in work that was tried so often, under an agreement that asks for attempts."""
+    asked = {"attempts": 3, "channels": 2, "reasons": ["no_budget"], **asked}
+    return replace(scene(State.WORKING), agreement=agreement(giving_up=asked), attempts=attempts)
+
+
+def test_a_lead_is_given_up_only_after_as_many_attempts_on_as_many_channels_as_were_agreed() -> None:
+    assert isinstance(event(said("recycle", reason="no_budget"), giving_up(TRIED)), desk.LeadReturned)
+    assert isinstance(event(said("recycle", reason="bad_data"), giving_up(())), desk.LeadReturned)
+    too_few = refused(said("recycle", reason="no_budget"), giving_up(TRIED[1:]))
+    assert (too_few.why, too_few.field) == (Why.IMPOSSIBLE, "reason")
+    assert too_few.because == (
+        "the agreement asks for 3 attempts on 2 channels before a lead is given up for no_budget, "
+        "and there were 2 attempts on 2 channels (phone, mail)"
+    )
+    one_channel = giving_up((*TRIED[:2], TRIED[0]))
+    assert "3 attempts on 1 channel (phone)" in refused(said("lose", reason="no_budget"), one_channel).because
+    rejecting = replace(giving_up(()), life=scene().life)
+    assert "there were 0 attempts on 0 channels" in refused(said("reject", reason="no_budget"), rejecting).because
+
+
+def test_attempts_count_in_their_cycle_and_not_when_undone() -> None:
+    before, after = Life(life=1, cycle=1), Life(life=1, cycle=1)
+    core = {"lead_id": LEAD, "assignment_id": OFFER, "by": {"kind": "rep", "rep_id": "anna"}, "occurred_at": NOW}
+    called = desk.ContactAttempted.model_validate({**core, "channel": "phone", "disposition": "busy"})
+    reached = desk.LeadConnected.model_validate({**core, "channel": "mail"})
+    attempts = attempts_after((), called, "a1", before, after)
+    attempts = attempts_after(attempts, reached, "a2", before, after)
+    assert [(a.action_id, a.channel) for a in attempts] == [("a1", "phone"), ("a2", "mail")]
+    undone = desk.ActionUndone.model_validate({**core, "action_id": "a2"})
+    assert [a.action_id for a in attempts_after(attempts, undone, "u", before, after)] == ["a1"]
+    assert attempts_after(attempts, undone, "r", before, Life(life=1, cycle=2)) == ()
+
+
+def test_the_same_attempt_told_twice_is_one() -> None:
+    at = datetime.fromtimestamp(1, UTC)
+    tried = replace(scene(State.WORKING), attempts=TRIED)
+    assert foresee(said("attempt", channel="phone", at=at), tried, EventId("new")) == Recorded(EventId("t1"))
+    assert isinstance(foresee(said("attempt", channel="mail", at=at), tried, EventId("new")), ToSay)
+    assert isinstance(foresee(said("attempt", channel="phone"), tried, EventId("new")), ToSay)
+
+
+def test_nothing_was_done_with_a_lead_before_it_was_there() -> None:
+    young = replace(scene(), began_ms=round(NOW.timestamp() * 1000))
+    early = refused(said("attempt", channel="phone", at=NOW - timedelta(hours=1)), young)
+    assert (early.why, early.field) == (Why.INVALID, "at")
+    assert "before the lead was there, which came at 2026-03-02T09:00:00+00:00" in early.because
+    assert isinstance(foresee(said("accept", at=NOW - timedelta(seconds=20)), young, EventId("new")), ToSay)
+
+
+def test_a_deal_may_have_been_won_before_its_lead_came() -> None:
+    young = replace(scene(State.WORKING), began_ms=round(NOW.timestamp() * 1000))
+    assert event(said("win", at=NOW - timedelta(days=30)), young).occurred_at == NOW - timedelta(days=30)
+
+
+def test_an_assignment_of_a_strangers_lead_is_not_known() -> None:
+    strangers = Offer(OFFER, LeadId("00000000-0000-5000-8000-000000000001"), RepId("ben"), None, None, None, None)
+    at = replace(scene(), offer=strangers, life=replace_life(scene().life, offer=RequestId("another")))
+    assert refused(said("attempt", channel="phone"), at).why is Why.UNKNOWN
