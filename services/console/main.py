@@ -16,6 +16,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from services.console import (
     account_commands,
     agreement_commands,
+    attribution_commands,
     audience_commands,
     backtest_commands,
     clock_commands,
@@ -50,6 +51,7 @@ score_commands.add_to(app)
 backtest_commands.add_to(app)
 clock_commands.add_to(app)
 audience_commands.add_to(app)
+attribution_commands.add_to(app)
 import_commands.add_to(app)
 
 

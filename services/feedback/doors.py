@@ -12,10 +12,13 @@ from pydantic import AwareDatetime
 from schemas.ids import CampaignId
 from schemas.vocabulary import LeadStatus
 from services.feedback import lead_views, reports
+from services.feedback.attribution.crediting import Model
+from services.feedback.attribution.journeys import Dimension
 from services.feedback.audit import audit
 from services.feedback.campaigns import Campaign, Campaigns
 from services.feedback.processes import living
 from services.feedback.streams import status_changes, whence
+from services.feedback.touches import attribution
 from services.runtime.http import Problem, event_stream, last_event_id
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
@@ -118,6 +121,21 @@ def _add_campaigns(router: APIRouter, runner: ProjectionRunner, campaigns: Campa
     @router.get("/reports/scorecard", tags=["reports"], summary="What marketing and sales owe each other")
     async def scorecard(since: Since = None, until: Until = None, campaign: OfCampaign = None) -> dict[str, Any]:
         return await windowed(reports.scorecard, since, until, campaign)
+
+    @router.get("/reports/attribution", tags=["reports"], summary="Which touches the won revenue is credited to")
+    async def attributed(
+        model: Annotated[str, Query(description=f"how a win is shared out: {', '.join(Model)}")] = Model.LINEAR.value,
+        by: Annotated[Dimension | None, Query(description="what is credited; without it all three")] = None,
+        since: Since = None,
+        until: Until = None,
+        campaign: OfCampaign = None,
+    ) -> dict[str, Any]:
+        try:
+            chosen = Model.parse(model)
+        except ValueError as error:
+            raise Problem(422, "Not a model", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        window = reports.Window(since, until, campaign)
+        return await runner.read(lambda connection: attribution(connection, window, chosen, by))
 
     @router.get("/reports/campaigns", tags=["reports"], summary="What each campaign brought and cost")
     async def by_campaign() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemas.history.upcasters import UPCASTERS
 from schemas.ids import EventId
 from schemas.lifecycle import ACTIONS, Effect, Life
 from schemas.topics import Topic
+from schemas.vocabulary import Source
 from schemas.wire import UndecodableRecord, encode
 from services.feedback import tables
 from services.feedback.dead_records import FEEDBACK, dead_letter
@@ -225,6 +226,7 @@ class _Batch:
         if type(event) in _CLOCK_STATES:
             self._clock(event, row.at_ms)
         elif isinstance(event, intake.LeadSubmitted):
+            self._touched_by(row, event_id, row.at_ms, event.source, None)
             if event.source.cost is not None:
                 cost = event.source.cost
                 self._add(
@@ -236,10 +238,26 @@ class _Batch:
                         "currency": cost.currency,
                     },
                 )
+        elif isinstance(event, intake.EngagementObserved):
+            happened_ms = int(event.occurred_at.timestamp() * 1000)  # a clock that is ahead cannot be right
+            self._touched_by(row, event_id, min(happened_ms, row.at_ms), event.source, event.asset)
         elif isinstance(event, scoring.LeadDisqualified):
             self._rejected(row, event_id, "disqualified", str(event.rule), None)
         elif type(event) in ACTIONS:
             self._act(row, event, event_id, before)
+
+    def _touched_by(self, row: LeadRow, event_id: EventId, at_ms: int, source: Source, asset: str | None) -> None:
+        self._add(
+            tables.TOUCHES,
+            {
+                "event_id": event_id,
+                "lead_id": row.lead_id,
+                "at_ms": at_ms,
+                "campaign": source.campaign,
+                "channel": source.channel,
+                "collateral": asset,
+            },
+        )
 
     def _act(self, row: LeadRow, event: Event, event_id: EventId, before: Life) -> None:
         if before.assignment_id is not None and not isinstance(event, desk.ReassignmentOrdered):

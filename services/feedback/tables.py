@@ -115,6 +115,17 @@ WINS = _table(
     sa.Column("undone", sa.Boolean, nullable=False),
 )
 
+TOUCHES = _table(
+    "touches",
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("campaign", sa.Text),
+    sa.Column("channel", sa.Text),
+    sa.Column("collateral", sa.Text),
+)
+"""Each submission in effect and each engagement: when and by what marketing reached the lead."""
+
 COSTS = _table(
     "costs",
     sa.Column("event_id", sa.Text, primary_key=True),

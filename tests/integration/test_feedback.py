@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from aiokafka import AIOKafkaProducer
 
-from schemas.events import alerting, console, desk, scoring, sla
+from schemas.events import alerting, console, desk, intake, scoring, sla
 from schemas.ids import LeadId
 from schemas.topics import ALERTS, DEAD_LETTERS, LEADS, PROFILES, TEAMS
 from services.console import processes
@@ -454,6 +455,55 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert score["sales"]["clocks"] == {"met": 1, "breached": 0, "running": 0, "met_share": 1.0}
     only = await house.get("/v1/reports/funnel", campaign="(none)")
     assert only["stages"][0]["leads"] == 1
+
+
+async def test_wins_are_credited_to_the_touches_that_are_known_now(house: House) -> None:
+    """A merge moves the credit of the first touch to who was met first."""
+    earlier, won, undone = house.story(), house.story(), house.story()
+    await earlier.submitted(source={"campaign": "fair", "channel": "event"})
+    await won.reaches(source={"campaign": "spring", "channel": "web"})
+    await won.says(
+        intake.EngagementObserved.model_validate(
+            {
+                "lead_id": won.lead,
+                "kind": "guide_downloaded",
+                "occurred_at": datetime.now(UTC),
+                "source": {"campaign": "autumn", "channel": "mail"},
+                "asset": "buyers-guide",
+            }
+        )
+    )
+    await won.accepts()
+    await won.wins("900.01")
+    await undone.reaches(source={"campaign": "spring"})
+    await undone.accepts()
+    await undone.acts(desk.LeadWon, "too-early", amount={"amount": "7.00", "currency": "EUR"})
+    await undone.acts(desk.ActionUndone, action_id="too-early", assignment_id=undone.life.last_offer)
+
+    linear = await house.get("/v1/reports/attribution")
+    assert linear["revenue"] == [{"amount": "900.01", "currency": "EUR"}]
+    credited = {c["name"]: c["revenue"] for c in linear["by"]["campaign"] if c["revenue"]}
+    assert credited == {
+        "spring": [{"amount": "450.00", "currency": "EUR"}],
+        "autumn": [{"amount": "450.01", "currency": "EUR"}],
+    }
+    assert {c["name"]: c["wins"] for c in linear["by"]["collateral"]} == {"(none)": 0.5, "buyers-guide": 0.5}
+    first = await house.get("/v1/reports/attribution", model="first", by="campaign")
+    assert first["by"]["campaign"][0]["name"] == "spring"
+
+    await earlier.says(intake.LeadsMerged(lead_id=earlier.lead, survivor=won.lead))
+    first = await house.get("/v1/reports/attribution", model="first-touch", by="campaign")
+    assert first["by"]["campaign"][0] == {
+        "name": "fair",
+        "revenue": [{"amount": "900.01", "currency": "EUR"}],
+        "share": {"EUR": 1.0},
+        "wins": 1.0,
+        "leads_touched": 1,
+        "leads_won": 1,
+    }
+    refused = await house.client.get("/v1/reports/attribution", params={"model": "gut-feeling"})
+    assert refused.status_code == 422
+    assert "there are first, last, linear" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(
