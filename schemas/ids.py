@@ -97,6 +97,12 @@ class AlertId(_Opaque):
     __slots__ = ()
 
 
+class CrmRecordId(_Opaque):
+    """A CRM's own id of one of its records."""
+
+    __slots__ = ()
+
+
 class RepId(Identifier):
     __slots__ = ()
 

@@ -41,6 +41,7 @@ from schemas.agreement.terms import (
     Team,
     Terms,
 )
+from schemas.agreement.tools import Tools
 from schemas.events.alerting import AlertKind
 from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RoleId, TeamId
 from schemas.lifecycle import FIRST_ROLE
@@ -111,6 +112,10 @@ class Agreement:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         return self.terms.alerts
+
+    @property
+    def tools(self) -> Tools:
+        return self.terms.tools
 
     @cached_property
     def reasons(self) -> Mapping[Reason, ReasonTerms]:

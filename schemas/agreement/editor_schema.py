@@ -54,6 +54,7 @@ _SECTIONS = {
     "recycling": "How often and how long leads go round.",
     "channels": "Where alerts go: apprise URLs; ${NAME} is taken from the environment.",
     "alerts": "Who is told of what.",
+    "tools": "Which tools of reps hear of leads: webhooks, CRMs, and notices to the rep.",
     "content": "What to show prospects, by buying stage.",
     "goals": "What each department promises, and the revenue that they share.",
 }

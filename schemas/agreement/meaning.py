@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,8 @@ from schemas.agreement.pool_terms import PoolTerms
 from schemas.agreement.questions import Questions
 from schemas.agreement.reading import Document, Path, at
 from schemas.agreement.sheet import Sheet
+
+_ONLY_VARIABLES = re.compile(r"\s*(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}\s*)+")
 
 MOST_POINTS = 999_999
 """What the published language holds of points: six digits before the point."""
@@ -52,6 +55,7 @@ class Meaning:
         self._reasons()
         self._learning()
         self._alerts()
+        self._tools()
         self._forms()
         return self.sheet.found
 
@@ -342,6 +346,25 @@ class Meaning:
             self.sheet.refer_all("channels", "channel", (*path, "to"), alert.get("to"))
             self.sheet.refer_all("clocks", "clock", (*path, "clocks"), alert.get("clocks"))
             self.sheet.refer_all("teams", "team", (*path, "teams"), alert.get("teams"))
+
+    def _tools(self) -> None:
+        for kind in ("webhooks", "crms"):
+            for path, tool in self.sheet.entries("tools", kind):
+                self.sheet.refer_all("teams", "team", (*path, "teams"), tool.get("teams"))
+                self._secret_is_not_written_down((*path, "secret"), tool.get("secret"))
+        notices = at(self.sheet.data, ("tools", "notices", "teams"))
+        self.sheet.refer_all("teams", "team", ("tools", "notices", "teams"), notices)
+
+    def _secret_is_not_written_down(self, path: Path, secret: Any) -> None:
+        """Everybody who signs reads the agreement, and its text is kept for ever."""
+        if isinstance(secret, str) and not _ONLY_VARIABLES.fullmatch(secret):
+            self.sheet.say(
+                "secret_written_down",
+                path,
+                "the secret itself stands in the agreement.",
+                "Name an environment variable of the alerting service instead, and make a new secret: this one was shown.",
+                "secret: ${LEADLOOP_WEBHOOK_SECRET}",
+            )
 
     def _forms(self) -> None:
         for path, form in self.sheet.entries("forms"):

@@ -18,6 +18,7 @@ from schemas.agreement.terms import (
     ScoringRule,
     Terms,
 )
+from schemas.agreement.tools import Hears, Notices
 from schemas.agreement.wording import (
     all_of,
     any_of,
@@ -61,6 +62,9 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _learning(before, after)
     yield from _each("channel", before.channels, after.channels, lambda c: "")
     yield from _alerts(before, after)
+    yield from _each("webhook", before.tools.webhooks, after.tools.webhooks, _hears)
+    yield from _each("CRM", before.tools.crms, after.tools.crms, _hears)
+    yield from _notices(before.tools.notices, after.tools.notices)
     yield from _each("content", _by_id(before.content), _by_id(after.content), lambda c: f"for {any_of(c.stages)}")
     yield from _goals(before, after)
 
@@ -319,6 +323,21 @@ def _alerts(before: Terms, after: Terms) -> Tells:
     old, new = [told(a) for a in before.alerts], [told(a) for a in after.alerts]
     yield from (f"alerts no longer go to {alert}" for alert in old if alert not in new)
     yield from (f"alerts now go to {alert}" for alert in new if alert not in old)
+
+
+def _hears(tool: Hears) -> str:
+    """What a department signs when it lets a tool hear: of what, and with how much of the person."""
+    of = f" of {all_of(tool.teams)}" if tool.teams else ""
+    person = f", with the person's {all_of([f.value for f in tool.personal])}" if tool.personal else ", nothing personal"
+    return f"hears of {all_of([e.value for e in tool.events])}{of}{person}"
+
+
+def _notices(before: Notices | None, after: Notices | None) -> Tells:
+    if before is None or after is None:
+        if before is not after:
+            yield "reps get notices of their leads now" if after is not None else "reps get no notices any more"
+        return
+    yield from _fields("the notices to reps", before, after)
 
 
 def _goals(before: Terms, after: Terms) -> Tells:

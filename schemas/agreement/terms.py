@@ -18,6 +18,7 @@ from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
 from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Content, Goals, Stage
+from schemas.agreement.tools import Tools
 from schemas.events.alerting import AlertKind
 from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RuleId, TeamId
 from schemas.personal import looks_personal
@@ -363,6 +364,7 @@ class Terms(Part):
     learning: Learning = Learning()
     channels: Mapping[RecipientId, Channel] = {}
     alerts: tuple[Alert, ...] = ()
+    tools: Tools = Tools()
     content: tuple[Content, ...] = ()
     goals: Goals | None = None
 

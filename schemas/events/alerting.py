@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from schemas.base import Event, Instant, Model
-from schemas.ids import AlertId, AssignmentId, ClockName, LeadId, RecipientId, RepId, TeamId
-from schemas.vocabulary import Because
+from schemas.ids import (
+    AlertId,
+    AssignmentId,
+    ClockName,
+    CrmRecordId,
+    EventId,
+    LeadId,
+    PoolId,
+    RecipientId,
+    RepId,
+    TeamId,
+)
+from schemas.vocabulary import Because, Grade, LeadStatus, LifecycleStage, Money, NonPersonalText, Points, Reason, Slug
 
 
 class AlertKind(StrEnum):
@@ -57,6 +71,8 @@ class AlertSent(Event):
     alert_id: AlertId
     attempts: int
     sent_at: Instant
+    replay: int = 0
+    """Which delivery of the message it was: 0 the first one, then each replay that was ordered."""
 
 
 class AlertFailed(Event):
@@ -67,3 +83,136 @@ class AlertFailed(Event):
     attempts: int
     failed_at: Instant
     because: Because
+    replay: int = 0
+
+
+class NewsKind(StrEnum):
+    """What tools can hear of."""
+
+    QUALIFIED = "qualified"
+    NURTURED = "nurtured"
+    DISQUALIFIED = "disqualified"
+    QUEUED = "queued"
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    HANDED_OVER = "handed_over"
+    REASSIGNED = "reassigned"
+    WITHDRAWN = "withdrawn"
+    """The assignment was taken from its rep, by a clock, an order or because he left."""
+    ENDED = "ended"
+    """The assignment ended, whatever ended it."""
+    OPPORTUNITY_OPENED = "opportunity_opened"
+    WON = "won"
+    LOST = "lost"
+    UNDONE = "undone"
+    RECYCLED = "recycled"
+    REACTIVATED = "reactivated"
+    RETIRED = "retired"
+    SUPPRESSED = "suppressed"
+    MERGED = "merged"
+    ERASED = "erased"
+    CLOCK_WARNED = "clock_warned"
+    CLOCK_BREACHED = "clock_breached"
+    STATUS_CHANGED = "status_changed"
+
+
+class ToolKind(StrEnum):
+    WEBHOOK = "webhook"
+    CRM = "crm"
+    REP = "rep"
+
+
+class News(Model):
+    """What happened to a lead, as tools are told it. Nothing personal: that is added on the way out, as the agreement allows."""
+
+    kind: NewsKind
+    happened_at: Instant
+    event_id: EventId
+    """The event of the lead's log."""
+    lead_id: LeadId
+    cycle: int
+    lead_status: LeadStatus
+    previous_status: LeadStatus | None = None
+    lifecycle_stage: LifecycleStage
+    team_id: TeamId | None = None
+    pool_id: PoolId | None = None
+    rep_id: RepId | None = None
+    """Whom it concerns: who has the lead, or had it where it was taken from him."""
+    assignment_id: AssignmentId | None = None
+    accept_by: Instant | None = None
+    reason: Reason | None = None
+    stream: Slug | None = None
+    """The nurture stream of a recycled lead."""
+    wakes_at: Instant | None = None
+    buying_stage: Slug | None = None
+    grade: Grade | None = None
+    score: Points | None = None
+    amount: Money | None = None
+    because: Because = Because("")
+
+
+class NewsReleased(Event):
+    """By lead: a tool is to be told now. `alert_id` is the webhook-id, the same at every attempt and replay."""
+
+    recipient: RecipientId
+    tool: ToolKind
+    alert_id: AlertId
+    news: News
+
+
+class DeliveryReplayed(Event):
+    """A person had a message delivered once more, after it had been sent or given up."""
+
+    recipient: RecipientId
+    tool: ToolKind
+    alert_id: AlertId
+    news: News
+    replay: Annotated[int, Field(ge=1)]
+
+
+class DeliveryAttempted(Event):
+    """An attempt failed, and when the next one is. So a restart goes on where it was."""
+
+    recipient: RecipientId
+    alert_id: AlertId
+    replay: int
+    attempt: int
+    """Counted from 1."""
+    attempted_at: Instant
+    status: int | None
+    """The HTTP status, if there was an answer."""
+    because: Because
+    next_at: Instant
+    held_until: Instant | None = None
+    """Until when the receiver asked to be left alone (Retry-After)."""
+
+
+class RecipientDisabled(Event):
+    """Nothing is delivered any more: the receiver said that it is gone, or took nothing for days."""
+
+    recipient: RecipientId
+    disabled_at: Instant
+    because: Because
+
+
+class RecipientEnabled(Event):
+    """A person had deliveries taken up again."""
+
+    recipient: RecipientId
+    enabled_at: Instant
+
+
+class CrmRecordHeard(Event):
+    """What a CRM was found to say of a lead, after whatever it meant here was recorded."""
+
+    recipient: RecipientId
+    record: CrmRecordId
+    """The CRM's id of its record."""
+    lead_id: LeadId
+    stage: NonPersonalText | None
+    """The stage in the CRM's words."""
+    owner: RepId | None
+    modified_at: Instant
+    """When the record was changed, by the CRM's clock: what is read next begins here."""

@@ -1,9 +1,23 @@
-"""The alerting service: two processors and the sender."""
+"""The alerting service: two processors, the tables that its doors show, and the sender."""
 
 from __future__ import annotations
 
-from services.alerting.processors import LEAD, RECIPIENT
-from services.alerting.sender import sender
-from services.runtime.main import Service
+from contextlib import AbstractAsyncContextManager
 
-SERVICE = Service(name="alerting", processors=(LEAD, RECIPIENT), background=(sender,))
+from services.alerting.doors import alerting_doors
+from services.alerting.processors import LEAD, RECIPIENT
+from services.alerting.reading import AlertingProjection
+from services.alerting.sender import sender
+from services.runtime.main import Running, Service
+from services.runtime.projection import ProjectionRunner
+from services.runtime.settings import Settings
+
+
+def alerting_tables(settings: Settings, running: Running) -> AbstractAsyncContextManager[ProjectionRunner]:
+    """Reads alerts and profiles."""
+    return running.projection(AlertingProjection())
+
+
+SERVICE = Service(
+    name="alerting", processors=(LEAD, RECIPIENT), http=alerting_doors, background=(alerting_tables, sender)
+)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import apprise
@@ -16,34 +15,15 @@ from apprise.plugins.email.base import NotifyEmail
 from apprise.plugins.email.common import EmailMessage
 from apprise.plugins.email.smtp import AppriseSMTPController
 
+from services.alerting.faults import ChannelUnusable, NotDelivered
 from services.alerting.message import Message
 
 logging.getLogger("apprise").setLevel(
     logging.CRITICAL
 )  # it logs addresses; what matters is said by the sender, with ids
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WEBHOOKS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
 _MESSAGE_ID = re.compile(r"^Message-ID:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE | re.IGNORECASE)
-
-
-class ChannelUnusable(ValueError):
-    """No attempt can succeed: the channel's address is missing or wrong. The text names the remedy and no secret."""
-
-
-class NotDelivered(ConnectionError):
-    """This attempt failed; the next one may succeed."""
-
-
-def expand(url: str, environment: Mapping[str, str]) -> str:
-    """`url` with every ${NAME} from the environment. Raises ChannelUnusable naming the variable that is not set."""
-
-    def value(found: re.Match[str]) -> str:
-        if not environment.get(found[1]):
-            raise ChannelUnusable(f"the environment variable {found[1]} is not set: set it for the alerting service")
-        return environment[found[1]]
-
-    return _VARIABLE.sub(value, url)
 
 
 @dataclass

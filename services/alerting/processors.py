@@ -8,6 +8,7 @@ from schemas.base import Event
 from schemas.events.alerting import AlertRequested
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
+from schemas.events.scoring import LeadScored
 from schemas.events.sla import ClockBreached, ClockWarned
 from schemas.ids import ProcessorName
 from schemas.topics import ALERTS, LEADS
@@ -19,7 +20,7 @@ LEAD = Processor(
     log=LEADS,
     state=by_lead.Told,
     decide=by_lead.decide,
-    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued)),
+    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued, LeadScored)),
     follows_life=True,
     gather=timedelta(milliseconds=200),
 )

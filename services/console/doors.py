@@ -26,6 +26,8 @@ class Doors:
     desk: str
     feedback: str
     token: str = field(repr=False)
+    alerting: str = ""
+    """Known to the commands that ask for it alone: it has no port that survives a restart."""
 
     @classmethod
     def of(cls, installation: Installation, ports: Mapping[str, int] | None = None) -> Doors:

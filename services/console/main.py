@@ -26,6 +26,7 @@ from services.console import (
     loop_commands,
     roster_commands,
     score_commands,
+    webhook_commands,
 )
 from services.console.broker.faults import BrokerUnavailable
 from services.console.datafolder import DataFolderUnusable
@@ -45,6 +46,7 @@ app.add_typer(roster_commands.app, name="roster")
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(account_commands.reps, name="rep")
 app.add_typer(letter_commands.app, name="dead-letters")
+app.add_typer(webhook_commands.app, name="webhooks")
 app.add_typer(learn_commands.app, name="learn")
 loop_commands.add_to(app)
 score_commands.add_to(app)

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.desk.account_doors import account_doors
+from services.desk.answer_doors import answer_doors
 from services.desk.doing import Doing
 from services.desk.doors import doors
 from services.desk.page_doors import page_doors
@@ -51,6 +52,7 @@ def desk_doors(settings: Settings, running: Running) -> FastAPI:
     app.include_router(doors(running.appender, running.agreements, runner, doing))
     app.include_router(account_doors(running.appender, runner))
     app.include_router(page_doors(settings, running.agreements, runner))
+    app.include_router(answer_doors(settings, running.agreements, runner, doing))
     return app
 
 

@@ -89,17 +89,27 @@ class Doing:
             done = await self._appender.append(answer.event, event_id=event_id, traceparent=traceparent)
             if done.topic is TEAMS:  # a claim: it is not in the lead's log, up to whose end the next action reads
                 await self._runner.wait_for(done.topic, done.partition, done.offset)
-            await self._seen_at_work(answer.event, scene)
+            by = getattr(answer.event, "by", None)
+            await self._seen_at_work(by.rep_id if isinstance(by, ByRep) else None, scene.roster)
             return Done(done.event_id, lead, said.type.value)
 
-    async def _seen_at_work(self, event: Event, scene: Scene) -> None:
+    async def would(self, lead: LeadId, said: ActionIn, *, key: str) -> str | None:
+        """Whether an action could be recorded now: None, or what was recorded under this key before, by its kind. Raises as `act` does."""
+        await self._runner.read_to_end(lead)
+        before = await self._runner.read(lambda c: inbox.answered_under(c, self._prefix(key)))
+        if before is None:
+            foresee(said, await self._scenes.ask((lead, said)), fresh_id())
+        return before
+
+    async def _seen_at_work(self, rep: RepId | None, roster: Mapping[RepId, Place]) -> None:
         """Tell the team that a rep acted, where a pool stops giving to who does nothing; once a minute is enough."""
-        by = getattr(event, "by", None)
-        place = scene.roster.get(by.rep_id) if isinstance(by, ByRep) else None
-        if place is None or all(pool.idle_after is None for pool in scene.agreement.pools.values()):
+        now = datetime.now(UTC)
+        place = roster.get(rep) if rep is not None else None
+        pools = self._agreements.in_force(now).pools.values()
+        if place is None or all(pool.idle_after is None for pool in pools):
             return
-        if scene.now - self._seen.get(place.rep_id, _LONG_AGO) >= SEEN_EVERY:
-            self._seen[place.rep_id] = scene.now
+        if now - self._seen.get(place.rep_id, _LONG_AGO) >= SEEN_EVERY:
+            self._seen[place.rep_id] = now
             await self._appender.append(RepActed(team_id=place.team_id, rep_id=place.rep_id))
 
     async def outcome(
@@ -123,6 +133,9 @@ class Doing:
             if effect is Effect.VOID:
                 return Unsayable(lead, f"the lead is {memory.life.lead_status}")
             done = await self._appender.append(event, event_id=event_id, traceparent=traceparent)
+            if memory.life.held and not isinstance(event, ReassignmentOrdered):
+                # he works in the CRM and not here: what it says of his lead is what he did
+                await self._seen_at_work(memory.life.rep, roster)
             return Done(done.event_id, lead, said.type.value, duplicate=effect is Effect.REPEAT)
 
     async def bury_notes(self) -> int:
@@ -139,12 +152,15 @@ class Doing:
         """
         if key is None:
             return fresh_id(), None
-        prefix = "key-" + hmac.digest(self._settings.secret, b"action" + key.encode(), "sha256").hex()[:40] + "."
+        prefix = self._prefix(key)
         event_id = EventId(prefix + hashlib.sha256(self._settings.secret + body).hexdigest()[:16])
         known = await self._runner.read(lambda connection: inbox.actions_under(connection, prefix))
         if any(action != event_id for action, _ in known):
             raise KeyUsedForAnotherBody
         return event_id, event_id if known else None
+
+    def _prefix(self, key: str) -> str:
+        return "key-" + hmac.digest(self._settings.secret, b"action" + key.encode(), "sha256").hex()[:40] + "."
 
     def _all_scenes(
         self, connection: sa.Connection, asked: Sequence[tuple[LeadId, ActionIn]]

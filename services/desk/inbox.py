@@ -154,6 +154,20 @@ def actions_under(connection: sa.Connection, prefix: str) -> list[tuple[EventId,
     return [(EventId(action), LeadId(lead)) for action, lead in connection.execute(query)]
 
 
+def answered_under(connection: sa.Connection, prefix: str) -> str | None:
+    """The kind of the event that was recorded under one Idempotency-Key; none: none was."""
+    a = ACTIONS.c
+    found = connection.execute(sa.select(a.kind).where(a.action_id >= prefix, a.action_id < prefix + "~"))
+    kind: str | None = found.scalars().first()
+    return kind
+
+
+def one_of(connection: sa.Connection, rep: str, assignment: str) -> dict[str, Any] | None:
+    """One assignment in effect of a rep, as his inbox shows it."""
+    query = sa.select(LEADS_TABLE).where(LEADS_TABLE.c.rep_id == rep, LEADS_TABLE.c.offer == assignment)
+    return next(iter(_shown(connection, connection.execute(query).all())), None)
+
+
 def leads_of(connection: sa.Connection, *, email: str | None, external_id: str | None) -> set[LeadId]:
     """The leads that a CRM's word names."""
     found: set[LeadId] = set()

@@ -49,6 +49,12 @@ class Settings:
     """Whether scoring learns from outcomes in the background."""
     import_rate: float = 10.0
     """Leads a second that an import takes in at least, however busy the loop is."""
+    webhook_delays: tuple[float, ...] = ()
+    """Seconds between the attempts at a webhook or CRM; none: the table of Standard Webhooks, over three days."""
+    webhook_within: timedelta | None = None
+    """How long a webhook may take to answer; none: 15 seconds."""
+    tools_file: Path | None = None
+    """Operations' file of reps' addresses and CRMs; none: `tools.yaml` in the data folder."""
     equal_content_window: timedelta = timedelta(hours=1)
     """Within this time an equal submission without Idempotency-Key is the same submission."""
 
@@ -89,6 +95,9 @@ class Settings:
         take("equal_content_window", _seconds)
         take("learning", _on_or_off)
         take("import_rate", _per_second)
+        take("webhook_delays", _delays)
+        take("webhook_within", _seconds)
+        take("tools_file", Path)
         required = {
             "bootstrap_servers": "the brokers, such as localhost:9092",
             "secret": "the installation's secret, 64 hexadecimal digits",
@@ -192,6 +201,10 @@ def _per_second(raw: str) -> float:
     if not 0 < rate <= 10_000:
         raise ValueError("it takes a number a second above 0 and at most 10000")
     return rate
+
+
+def _delays(raw: str) -> tuple[float, ...]:
+    return tuple(_seconds(each).total_seconds() for each in raw.split(","))
 
 
 def _share(raw: str) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import email
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
@@ -16,7 +16,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.console.ports import free_port
 
-OK, FAIL, HANG, TOO_MANY = "ok", "500", "hang", "429"
+OK, FAIL, HANG, TOO_MANY, GONE = "ok", "500", "hang", "429", "410"
+REDIRECT, ENDLESS, BREAK_OFF, NO_HTTP = "302", "endless", "break off", "no http"
+"""Lies: it sends elsewhere, answers without an end, hangs up in the middle, speaks another language."""
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Post:
 
     webhook_id: str
     content: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes = b""
 
 
 @asynccontextmanager
@@ -60,17 +64,28 @@ async def http_receiver(*faults: str) -> AsyncIterator[tuple[str, Inbox]]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+        lines = [line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line]
+        headers = {name.lower(): value for name, value in lines}
         body = await reader.readexactly(int(headers["content-length"]))
         fault = inbox.next_fault()
         if fault == HANG:
             await release.wait()
         elif fault == OK:
-            await inbox.take(Post(headers.get("webhook-id", ""), json.loads(body)))
+            await inbox.take(Post(headers.get("webhook-id", ""), json.loads(body), headers, body))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        elif fault == ENDLESS:
+            with suppress(ConnectionError):
+                writer.write(b"HTTP/1.1 500 No\r\n\r\n")
+                while not release.is_set():
+                    writer.write(b"x" * 65536)
+                    await writer.drain()
+        elif fault == BREAK_OFF:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        elif fault == NO_HTTP:
+            writer.write(b"220 mail.example ESMTP\r\n")
         else:
             writer.write(
-                f"HTTP/1.1 {fault} No\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+                f"HTTP/1.1 {fault} No\r\nRetry-After: 1\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
             )
         writer.close()
 

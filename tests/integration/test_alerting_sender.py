@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,15 @@ from schemas.ids import AgreementName, AlertId, ClockName, LeadId, RecipientId, 
 from schemas.topics import ALERTS
 from schemas.vocabulary import Because
 from schemas.wire import Envelope, decode
-from services.alerting.sender import Patience, Sender
+from services.alerting.backlog import Released
+from services.alerting.carriers import Carriers
+from services.alerting.patience import Patience
+from services.alerting.reading import AlertingProjection
+from services.alerting.sender import Sender
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
 from services.runtime.health import Health
+from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 from services.runtime.topics import ensure_topics
 from tests.integration.alerting_receivers import FAIL, HANG, TOO_MANY, http_receiver, smtp_receiver
@@ -29,16 +35,18 @@ from tests.integration.alerting_receivers import FAIL, HANG, TOO_MANY, http_rece
 pytestmark = pytest.mark.integration
 
 _AGREEMENT = Path(__file__).resolve().parents[2] / "deploy" / "agreements" / "default.yaml"
-_HASTY = Patience(first=0.05, longest=0.2, attempts=6)
+_HASTY = Patience(delays=(0.05, 0.1, 0.2, 0.2, 0.2))
 
 
 @dataclass
 class Alive:
     """What the sender uses of a running service."""
 
+    settings: Settings
     appender: Appender
     agreements: AgreementReader
     health: Health
+    service: str = "alerting"
 
 
 @pytest.fixture
@@ -71,7 +79,7 @@ async def alive(settings: Settings) -> AsyncIterator[Alive]:
     try:
         reader = AgreementReader(settings, health)
         async with reader.running():
-            yield Alive(appender, reader, health)
+            yield Alive(settings, appender, reader, health)
     finally:
         await appender.stop()
 
@@ -91,8 +99,22 @@ def released(number: int, recipient: str = "managers") -> AlertReleased:
     return AlertReleased(recipient=RecipientId(recipient), alert_id=alert_id, lines=(line,))
 
 
-def sender(settings: Settings, running: Alive, environment: Mapping[str, str]) -> Sender:
-    return Sender(settings, running, environment, _HASTY)  # type: ignore[arg-type]
+@asynccontextmanager
+async def sending(
+    settings: Settings,
+    running: Alive,
+    environment: Mapping[str, str],
+    patience: Callable[[Released | None], Patience] = lambda _: _HASTY,
+) -> AsyncIterator[ProjectionRunner]:
+    """A sender at work, with its tables."""
+    folder = replace(settings, data_dir=Path(tempfile.mkdtemp(dir=settings.data_dir)))
+    around = replace(running, settings=folder)
+    async with (
+        ProjectionRunner(AlertingProjection(), around) as tables,
+        Carriers.open(folder, around, tables, environment) as carriers,
+        Sender(folder, around, tables, carriers, patience).delivering(),  # type: ignore[arg-type]
+    ):
+        yield tables
 
 
 async def answers(settings: Settings, number: int, timeout: float = 30.0) -> list[tuple[Envelope, Event]]:
@@ -121,7 +143,7 @@ async def test_a_webhook_that_fails_hangs_and_answers_429_gets_the_alert_once(se
     async with http_receiver(FAIL, HANG, TOO_MANY) as (address, inbox), alive(settings) as running:
         await running.appender.append(released(1))
         url = f"json://{address}/hook?rto=0.5"
-        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": url}):
             [(envelope, sent)] = await answers(settings, 1)
 
     assert isinstance(sent, AlertSent)
@@ -138,7 +160,7 @@ async def test_a_mail_refused_at_first_arrives_once_with_a_message_id_that_stays
         async with alive(settings) as running:
             await running.appender.append(released(2))
             url = f"mailto://{address}?from=leadloop@example.com&to=boss@example.com"
-            async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+            async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": url}):
                 [(_, sent)] = await answers(settings, 1)
 
     assert isinstance(sent, AlertSent)
@@ -152,10 +174,10 @@ async def test_a_sender_that_starts_again_delivers_only_what_has_no_answer(setti
     async with http_receiver() as (address, inbox), alive(settings) as running:
         environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
         await running.appender.append(released(1))
-        async with sender(settings, running, environment).delivering():
+        async with sending(settings, running, environment):
             await answers(settings, 1)
         await running.appender.append(released(2))
-        async with sender(settings, running, environment).delivering():
+        async with sending(settings, running, environment):
             await answers(settings, 2)
 
     assert [post.webhook_id for post in inbox.taken] == ["alert.1", "alert.2"]
@@ -166,9 +188,9 @@ async def test_a_stop_lets_the_attempt_under_way_end_so_that_nothing_comes_twice
         environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
         for number in range(20):
             await running.appender.append(released(number))
-        async with sender(settings, running, environment).delivering():
+        async with sending(settings, running, environment):
             await inbox.holds(5)
-        async with sender(settings, running, environment).delivering():
+        async with sending(settings, running, environment):
             found = await answers(settings, 20)
 
     assert [post.webhook_id for post in inbox.taken] == [f"alert.{n}" for n in range(20)]
@@ -178,11 +200,11 @@ async def test_a_stop_lets_the_attempt_under_way_end_so_that_nothing_comes_twice
 async def test_two_senders_share_the_recipients_and_tell_each_once(settings: Settings) -> None:
     async with http_receiver() as (address, inbox), alive(settings) as one, alive(settings) as other:
         environment = {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}
-        async with sender(settings, one, environment).delivering():
+        async with sending(settings, one, environment):
             for number in range(10):
                 await one.appender.append(released(number))
             await inbox.holds(3)
-            async with sender(settings, other, environment).delivering():
+            async with sending(settings, other, environment):
                 for number in range(10, 20):
                     await one.appender.append(released(number))
                 await answers(settings, 20)
@@ -193,7 +215,7 @@ async def test_two_senders_share_the_recipients_and_tell_each_once(settings: Set
 async def test_an_alert_that_nobody_takes_is_given_up_with_its_reason(settings: Settings) -> None:
     async with http_receiver(*[FAIL] * 6) as (address, inbox), alive(settings) as running:
         await running.appender.append(released(1))
-        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}).delivering():
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}):
             [(_, failed)] = await answers(settings, 1)
 
     assert isinstance(failed, AlertFailed)
@@ -213,7 +235,7 @@ async def test_a_channel_that_cannot_be_reached_at_all_is_given_up_at_once(
 ) -> None:
     async with alive(settings) as running:
         await running.appender.append(released(1, recipient))
-        async with sender(settings, running, {}).delivering():
+        async with sending(settings, running, {}):
             [(_, failed)] = await answers(settings, 1)
 
     assert isinstance(failed, AlertFailed)
@@ -225,7 +247,7 @@ async def test_a_dead_channel_holds_up_nobody_else(settings: Settings) -> None:
     async with http_receiver() as (address, inbox), alive(settings) as running:
         await running.appender.append(released(1, "nobody"))
         await running.appender.append(released(2))
-        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}).delivering():
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}):
             await inbox.holds(1)
             found = await answers(settings, 2)
 
@@ -237,9 +259,9 @@ async def test_a_sender_is_ready_also_when_others_have_all_partitions(settings: 
         alive(settings) as one,
         alive(settings) as two,
         alive(settings) as three,
-        sender(settings, one, {}).delivering(),
-        sender(settings, two, {}).delivering(),
-        sender(settings, three, {}).delivering(),
+        sending(settings, one, {}),
+        sending(settings, two, {}),
+        sending(settings, three, {}),
         asyncio.timeout(30),
     ):
         for running in (one, two, three):
@@ -260,7 +282,7 @@ async def test_a_mail_server_that_is_away_is_given_up_with_the_name_of_the_fault
     async with alive(settings) as running:
         await running.appender.append(released(1))
         url = f"mailto://{address}?from=leadloop@example.com&to=boss@example.com"
-        async with sender(settings, running, {"LEADLOOP_MANAGERS_URL": url}).delivering():
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": url}):
             [(_, failed)] = await answers(settings, 1)
 
     assert isinstance(failed, AlertFailed)

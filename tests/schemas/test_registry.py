@@ -131,6 +131,7 @@ def _heard(service: Service) -> set[type[Event]]:
         heard |= processor.listens | (LIFE_EVENTS if processor.follows_life else frozenset())
     if service.name == "alerting":
         heard |= importlib.import_module("services.alerting.sender").READS
+        heard |= importlib.import_module("services.alerting.reading").READS
     if service.name == "scoring":  # the learner in its background, and the models by the runtime
         heard |= importlib.import_module("services.scoring.lessons.gathering").READS | {ModelPublished}
     return heard

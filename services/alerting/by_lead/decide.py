@@ -1,4 +1,4 @@
-"""Whom to tell: a clock that warns or breaches on an assignment in effect, a lead that nobody takes."""
+"""Whom to tell: channels of clocks that warn or breach and of leads that nobody takes, tools of what they hear."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from schemas.events.sla import ClockBreached, ClockWarned, Reassign
 from schemas.ids import AlertId, RecipientId
 from schemas.lifecycle import Effect
 from schemas.vocabulary import Because
+from services.alerting.by_lead.news import learned, news
 from services.alerting.by_lead.state import Told
 from services.runtime.protocol import Context, Decision
 
 
 def decide(state: Told, event: Event, context: Context) -> Decision[Told]:
-    """One AlertRequested for each channel that the agreement in force names for what happened."""
+    """One AlertRequested for each channel, and one NewsReleased for each tool, that the agreement in force names for what happened."""
+    state = learned(state, event, context)
+    state, alerts = _alerts(state, event, context)
+    return Decision(state, (*alerts, *news(state, event, context)))
+
+
+def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRequested]]:
     if isinstance(event, ClockWarned | ClockBreached):
         if context.life.assignment_id != event.assignment_id:
-            return Decision(state)  # it lost the race against an action: there is nothing left to hurry
+            return state, []  # it lost the race against an action: there is nothing left to hurry
         template = _of_clock(event)
     elif (
         isinstance(event, LeadQueued)
@@ -29,14 +36,14 @@ def decide(state: Told, event: Event, context: Context) -> Decision[Told]:
     ):
         template = _of_queue(event, context)
     else:
-        return Decision(state)
+        return state, []
     said: list[AlertRequested] = []
     for recipient in context.agreement.alerts_on(template.kind, template.clock, template.team_id):
         alert = template.model_copy(update={"recipient": recipient, "alert_id": _alert_id(template, event, recipient)})
         if alert.alert_id not in state.alerts:
             state = state.having(alert.alert_id)
             said.append(alert)
-    return Decision(state, tuple(said))
+    return state, said
 
 
 _NOBODY = RecipientId("nobody")

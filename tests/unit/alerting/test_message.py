@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from schemas.events.alerting import AlertReleased
 from schemas.ids import AlertId
-from services.alerting.delivery import Channel, ChannelUnusable, _with_id, expand
+from services.alerting.delivery import Channel, _with_id
+from services.alerting.faults import ChannelUnusable, expand
 from services.alerting.message import Writer
 from services.alerting.processors import RECIPIENT
+from services.runtime.settings import Settings
 from tests.unit.alerting.test_when import alert
 from tests.unit.alerting.world import Log
+
+
+def _settings(desk_url: str = "") -> Settings:
+    return Settings(bootstrap_servers="", secret=b"s" * 32, token="t", data_dir=Path(), desk_url=desk_url)
 
 
 def _released(number: int = 1) -> AlertReleased:
@@ -21,7 +29,7 @@ def _released(number: int = 1) -> AlertReleased:
 
 
 def test_a_message_says_what_happened_why_and_where_to_look() -> None:
-    message = Writer("http://desk.example:1234/").write(_released())
+    message = Writer(_settings("http://desk.example:1234/")).write(_released())
 
     assert message.subject == "leadloop: a clock is running out, lead 4f5e2ad2"
     assert message.body == (
@@ -38,7 +46,7 @@ def test_a_message_says_what_happened_why_and_where_to_look() -> None:
 
 
 def test_a_digest_counts_and_shows_the_first_fifty() -> None:
-    message = Writer("").write(_released(60))
+    message = Writer(_settings()).write(_released(60))
 
     assert message.subject == "leadloop: 60 alerts (60 × a clock is running out)"
     assert message.body.count("lead 4f5e2ad2-6b0f") == 50
@@ -47,7 +55,7 @@ def test_a_digest_counts_and_shows_the_first_fifty() -> None:
 
 
 def test_the_message_id_is_the_same_at_every_attempt() -> None:
-    writer = Writer("")
+    writer = Writer(_settings())
 
     assert writer.write(_released()).message_id == writer.write(_released()).message_id == "<alert.1@leadloop>"
 

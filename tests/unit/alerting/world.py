@@ -17,12 +17,12 @@ from services.runtime.protocol import Parts, Processor
 from services.runtime.step import KeyRecord, step
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_DEFAULT = Path(__file__).resolve().parents[3] / "deploy" / "agreements" / "default.yaml"
+DEFAULT = Path(__file__).resolve().parents[3] / "deploy" / "agreements" / "default.yaml"
 
 
 def agreement(**replacements: str) -> Agreement:
     """The default agreement; each replacement is `old=new` on its text."""
-    text = _DEFAULT.read_text()
+    text = DEFAULT.read_text()
     for old, new in replacements.items():
         assert old in text
         text = text.replace(old, new)

@@ -1,0 +1,122 @@
+"""Who carries a message: apprise for channels and notices to reps, signed HTTP for webhooks. What a failure means is the courier's to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+import httpx
+
+from schemas.agreement import Agreement
+from schemas.agreement.tools import PersonalField, ToolName
+from schemas.events.alerting import AlertReleased, DeliveryReplayed, NewsReleased, ToolKind
+from schemas.topics import PROFILES
+from services.alerting import shelf
+from services.alerting.backlog import Owed
+from services.alerting.delivery import Channel
+from services.alerting.faults import ChannelUnusable, NotDelivered, expand
+from services.alerting.message import Message, Writer
+from services.alerting.tools_file import ToolsFileReader
+from services.alerting.webhook import WITHIN_SECONDS, Endpoint, body_of
+from services.runtime.agreements import AgreementReader
+from services.runtime.projection import Behind, ProjectionRunner
+from services.runtime.settings import Settings
+
+News = NewsReleased | DeliveryReplayed
+
+
+class Surroundings(Protocol):
+    """What carriers need of the process that they run in."""
+
+    @property
+    def agreements(self) -> AgreementReader: ...
+
+
+class Carriers:
+    """Delivers one message by whatever its recipient is reached by."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        running: Surroundings,
+        tables: ProjectionRunner,
+        environment: Mapping[str, str],
+        client: httpx.AsyncClient,
+    ) -> None:
+        self._running, self._tables, self._environment, self._client = running, tables, environment, client
+        self._within = settings.webhook_within.total_seconds() if settings.webhook_within else WITHIN_SECONDS
+        self._tools = ToolsFileReader(settings)
+        self._writer = Writer(settings)
+        self._channels: dict[tuple[str, str], Channel] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, running: Surroundings, tables: ProjectionRunner, environment: Mapping[str, str]
+    ) -> AsyncIterator[Carriers]:
+        """Carriers for as long as the block lasts."""
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        async with httpx.AsyncClient(follow_redirects=False, timeout=None, limits=limits) as client:
+            yield cls(settings, running, tables, environment, client)
+
+    async def deliver(self, owed: Owed) -> None:
+        """Deliver. Raises ChannelUnusable, NotDelivered and Gone."""
+        await self._running.agreements.fresh()
+        agreement = self._running.agreements.in_force(datetime.now(UTC))
+        released = owed.released
+        if isinstance(released, AlertReleased):
+            await self._alert(agreement, released)
+        elif released.tool is ToolKind.WEBHOOK:
+            await self._webhook(agreement, released)
+        elif released.tool is ToolKind.REP:
+            await self._rep(agreement, released)
+        else:
+            raise ChannelUnusable(f"this version does not know how to reach a {released.tool.value}")
+
+    async def _alert(self, agreement: Agreement, released: AlertReleased) -> None:
+        terms = agreement.channels.get(released.recipient)
+        if terms is None:
+            raise ChannelUnusable("the agreement in force has no channel of this name: add it under channels")
+        await self._by_apprise(released.recipient, terms.url, self._writer.write(released))
+
+    async def _by_apprise(self, recipient: str, url: str, message: Message) -> None:
+        address = expand(url, self._environment)
+        if (recipient, address) not in self._channels:
+            self._channels[recipient, address] = Channel.at(address)
+        await asyncio.to_thread(self._channels[recipient, address].deliver, message)
+
+    async def _webhook(self, agreement: Agreement, released: News) -> None:
+        name = name_of(released)
+        terms = agreement.tools.webhooks.get(ToolName(name))
+        if terms is None:
+            raise ChannelUnusable(f"the agreement in force has no webhook {name}: add it under tools, webhooks")
+        url, secrets = expand(terms.url, self._environment), expand(terms.secret, self._environment)
+        person = await self._person(released.news.lead_id, terms.personal)
+        endpoint = Endpoint(self._client, url, secrets, self._within)
+        await endpoint.deliver(released.alert_id, body_of(released.news, person), datetime.now(UTC))
+
+    async def _rep(self, agreement: Agreement, released: News) -> None:
+        rep, terms = released.news.rep_id, agreement.tools.notices
+        if rep is None or terms is None:
+            raise ChannelUnusable("the agreement in force has no notices to reps: add them under tools, notices")
+        message = self._writer.notice(released.alert_id, released.news, terms.answer_within)
+        await self._by_apprise(released.recipient, self._tools.now().address_of(rep), message)
+
+    async def _person(self, lead_id: str, allowed: tuple[PersonalField, ...]) -> dict[str, object]:
+        """What the agreement lets a tool know of the person, as known now. Raises NotDelivered while the tables are behind."""
+        if not allowed:
+            return {}
+        try:
+            await self._tables.read_to_end(lead_id, PROFILES)
+            return await self._tables.read(partial(shelf.person, lead_id=lead_id, allowed=allowed))
+        except Behind as behind:
+            raise NotDelivered("the profiles could not be read in time") from behind
+
+
+def name_of(released: News) -> str:
+    """The tool's name in the agreement."""
+    return released.recipient.removeprefix(f"{released.tool.value}.")

@@ -1,0 +1,191 @@
+"""Reading `alerts` and `profiles` into alerting's tables: what the doors show, and the person a tool may be told of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from schemas.base import Event
+from schemas.events import alerting
+from schemas.events.intake import LeadProfile
+from schemas.ids import RecipientId
+from schemas.topics import ALERTS, PROFILES
+from services.alerting.rows import MESSAGES, METADATA, PEOPLE, RECIPIENTS, RECORDS
+from services.runtime.bulk import delete_by, select_by, upsert
+from services.runtime.following import Choice
+from services.runtime.projecting import decoded, of_types
+from services.runtime.projection import Incoming, ToStreams
+
+KEPT_FOR = timedelta(days=30)
+"""So long a message that was sent or given up can be shown and replayed."""
+_KEPT_MS = int(KEPT_FOR.total_seconds() * 1000)
+_SWEEP_EVERY_MS = 3_600_000
+READS: frozenset[type[Event]] = frozenset(
+    {
+        alerting.NewsReleased,
+        alerting.DeliveryReplayed,
+        alerting.DeliveryAttempted,
+        alerting.AlertSent,
+        alerting.AlertFailed,
+        alerting.RecipientDisabled,
+        alerting.RecipientEnabled,
+        alerting.CrmRecordHeard,
+        LeadProfile,
+    }
+)
+
+
+class AlertingProjection:
+    """Reads `alerts` and `profiles`."""
+
+    name = "alerting"
+    version = 1
+    topics = (ALERTS, PROFILES)
+    metadata = METADATA
+    choices: ClassVar[Mapping[str, Choice]] = {ALERTS.name: of_types(READS - {LeadProfile}), PROFILES.name: of_types({LeadProfile})}
+
+    def __init__(self) -> None:
+        self._swept_ms = 0
+
+    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[ToStreams]:
+        """One transaction. Announces nothing."""
+        people = {r.key: r for r in records if r.topic is PROFILES and "/" not in r.key}
+        _read_people(connection, people)
+        told = [r for r in records if r.topic is ALERTS]
+        events = [(r, event) for r in told if (event := decoded(r)) is not None]
+        if events:
+            work = _Work(connection, {str(getattr(event, "recipient", "")) for _, event in events}, events)
+            for r, event in events:
+                work.read(event, _ms(r.record.at))
+            work.write()
+            self._sweep(connection, _ms(events[-1][0].record.at))
+        return ()
+
+    def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
+        if now_ms - self._swept_ms >= _SWEEP_EVERY_MS:
+            connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.settled_ms < now_ms - _KEPT_MS))
+            self._swept_ms = now_ms
+
+
+def _read_people(connection: sa.Connection, newest: Mapping[str, Incoming]) -> None:
+    """Profiles as they came: they are read when a tool may be told of the person, and not before."""
+    delete_by(connection, PEOPLE.c.lead_id, [key for key, r in newest.items() if r.record.value is None])
+    rows = [
+        {"lead_id": key, "profile": r.record.value.decode()} for key, r in newest.items() if r.record.value is not None
+    ]
+    upsert(connection, PEOPLE, rows)
+
+
+class _Work:
+    """The rows that one batch touches: loaded once, changed in memory, written once."""
+
+    def __init__(
+        self, connection: sa.Connection, recipients: set[str], events: Sequence[tuple[Incoming, Event]]
+    ) -> None:
+        self._connection = connection
+        messages = {str(getattr(event, "alert_id", "")) for _, event in events}
+        self._messages = {
+            (row.recipient, row.message_id): dict(row._mapping)
+            for row in connection.execute(sa.select(MESSAGES).where(MESSAGES.c.message_id.in_(messages)))
+        }
+        self._recipients = {
+            row[0]: dict(zip(RECIPIENTS.c.keys(), row, strict=True))
+            for row in select_by(connection, RECIPIENTS.c.recipient, recipients)
+        }
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def read(self, event: Event, at_ms: int) -> None:
+        """One event."""
+        match event:
+            case alerting.NewsReleased():
+                if (event.recipient, event.alert_id) not in self._messages:
+                    self._release(event, at_ms, 0)
+            case alerting.DeliveryReplayed():
+                known = self._messages.get((event.recipient, event.alert_id))
+                if known is None or event.replay > known["replay"]:
+                    self._release(event, known["at_ms"] if known else _ms(event.news.happened_at), event.replay)
+            case alerting.DeliveryAttempted():
+                self._attempted(event)
+            case alerting.AlertSent():
+                self._sent(event, at_ms)
+            case alerting.AlertFailed():
+                self._settle(event, at_ms, state="failed", because=event.because)
+            case alerting.RecipientDisabled():
+                self._recipient(event.recipient).update(disabled_ms=_ms(event.disabled_at), because=event.because)
+            case alerting.RecipientEnabled():
+                self._recipient(event.recipient).update(disabled_ms=None, failures=0, failing_ms=None, because=None)
+            case alerting.CrmRecordHeard():
+                self._records[event.recipient, event.lead_id] = {
+                    "recipient": event.recipient,
+                    "lead_id": event.lead_id,
+                    "record": event.record,
+                    "stage": event.stage,
+                    "owner": event.owner,
+                    "modified_ms": _ms(event.modified_at),
+                }
+
+    def write(self) -> None:
+        """All that was touched."""
+        upsert(self._connection, MESSAGES, list(self._messages.values()))
+        upsert(self._connection, RECIPIENTS, list(self._recipients.values()))
+        upsert(self._connection, RECORDS, list(self._records.values()))
+
+    def _release(self, event: alerting.NewsReleased | alerting.DeliveryReplayed, at_ms: int, replay: int) -> None:
+        self._recipient(event.recipient)["tool"] = event.tool.value
+        self._messages[event.recipient, event.alert_id] = {
+            "recipient": event.recipient,
+            "message_id": event.alert_id,
+            "tool": event.tool.value,
+            "kind": event.news.kind.value,
+            "lead_id": event.news.lead_id,
+            "at_ms": at_ms,
+            "news": event.news.model_dump_json(),
+            "state": "owed",
+            "replay": replay,
+            "attempts": 0,
+            "next_ms": None,
+            "settled_ms": None,
+            "status": None,
+            "because": None,
+        }
+
+    def _attempted(self, event: alerting.DeliveryAttempted) -> None:
+        row = self._messages.get((event.recipient, event.alert_id))
+        if row is not None and row["replay"] == event.replay and row["attempts"] < event.attempt:
+            row.update(
+                attempts=event.attempt, next_ms=_ms(event.next_at), status=event.status, because=event.because
+            )
+        its = self._recipient(event.recipient)
+        its["failures"] += 1
+        its["failing_ms"] = its["failing_ms"] or _ms(event.attempted_at)
+        its["because"] = event.because
+
+    def _sent(self, event: alerting.AlertSent, at_ms: int) -> None:
+        self._settle(event, at_ms, state="sent", because=None)
+        self._recipient(event.recipient).update(sent_ms=at_ms, failures=0, failing_ms=None, because=None)
+
+    def _settle(self, event: alerting.AlertSent | alerting.AlertFailed, at_ms: int, **how: Any) -> None:
+        row = self._messages.get((event.recipient, event.alert_id))
+        if row is not None and row["replay"] <= event.replay:
+            row.update(attempts=event.attempts, next_ms=None, settled_ms=at_ms, **how)
+
+    def _recipient(self, recipient: RecipientId) -> dict[str, Any]:
+        return self._recipients.setdefault(
+            recipient,
+            {
+                "recipient": recipient,
+                "tool": None,
+                "sent_ms": None,
+                "failures": 0,
+                "failing_ms": None,
+                "disabled_ms": None,
+                "because": None,
+            },
+        )
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -1,0 +1,123 @@
+"""What alerting's tables answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from schemas.agreement.tools import PersonalField
+from schemas.events.intake import LeadProfile
+from services.alerting.rows import MESSAGES, PEOPLE, RECIPIENTS, RECORDS
+
+
+def disabled(connection: sa.Connection) -> dict[str, str]:
+    """The recipients that nothing is delivered to, with why."""
+    found = connection.execute(
+        sa.select(RECIPIENTS.c.recipient, RECIPIENTS.c.because).where(RECIPIENTS.c.disabled_ms.is_not(None))
+    )
+    return {row.recipient: row.because or "it was disabled" for row in found}
+
+
+def person(connection: sa.Connection, lead_id: str, allowed: Iterable[PersonalField]) -> dict[str, Any]:
+    """What of a person may be told; empty if nothing is known (any more)."""
+    text = connection.scalar(sa.select(PEOPLE.c.profile).where(PEOPLE.c.lead_id == lead_id))
+    if text is None:
+        return {}
+    profile = LeadProfile.model_validate_json(text).model_dump(mode="json")
+    return {field.value: profile[field.value] for field in allowed if profile.get(field.value)}
+
+
+def recipients(connection: sa.Connection) -> list[dict[str, Any]]:
+    """How each recipient fares, with how many messages it is owed, was sent and was not."""
+    counted = connection.execute(
+        sa.select(MESSAGES.c.recipient, MESSAGES.c.state, sa.func.count(), sa.func.min(MESSAGES.c.next_ms)).group_by(
+            MESSAGES.c.recipient, MESSAGES.c.state
+        )
+    ).all()
+    counts = {(recipient, state): number for recipient, state, number, _ in counted}
+    nexts = {recipient: at for recipient, state, _, at in counted if state == "owed"}
+    return [
+        {
+            "id": row.recipient,
+            "tool": row.tool,
+            "state": _state(row),
+            "because": row.because,
+            "failures": row.failures,
+            "failing_since": _at(row.failing_ms),
+            "disabled_at": _at(row.disabled_ms),
+            "last_sent_at": _at(row.sent_ms),
+            "next_attempt_at": _at(nexts.get(row.recipient)),
+            **{state: counts.get((row.recipient, state), 0) for state in ("owed", "sent", "failed")},
+        }
+        for row in connection.execute(sa.select(RECIPIENTS).order_by(RECIPIENTS.c.recipient))
+        if row.tool is not None
+    ]
+
+
+def messages(
+    connection: sa.Connection,
+    recipient: str,
+    *,
+    ids: Iterable[str] | None = None,
+    states: Iterable[str] | None = None,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
+) -> list[dict[str, Any]]:
+    """The messages to a recipient. since_ms, until_ms: of the time they were first released, the end excluded."""
+    c = MESSAGES.c
+    asked = sa.select(MESSAGES).where(c.recipient == recipient)
+    if ids is not None:
+        asked = asked.where(c.message_id.in_(list(ids)))
+    if states is not None:
+        asked = asked.where(c.state.in_(list(states)))
+    if since_ms is not None:
+        asked = asked.where(c.at_ms >= since_ms)
+    if until_ms is not None:
+        asked = asked.where(c.at_ms < until_ms)
+    order = (c.at_ms.desc(), c.message_id.desc()) if newest_first else (c.at_ms, c.message_id)
+    return [dict(row._mapping) for row in connection.execute(asked.order_by(*order).limit(limit))]
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A message as the doors answer it. Nothing personal is in it."""
+    return {
+        "id": row["message_id"],
+        "type": f"lead.{row['kind']}",
+        "lead_id": row["lead_id"],
+        "released_at": _at(row["at_ms"]),
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "replays": row["replay"],
+        "status": row["status"],
+        "because": row["because"],
+        "next_attempt_at": _at(row["next_ms"]),
+        "settled_at": _at(row["settled_ms"]),
+        "news": orjson.loads(row["news"]),
+    }
+
+
+def record(connection: sa.Connection, recipient: str, lead_id: str) -> dict[str, Any] | None:
+    """What a CRM was last known to say of a lead."""
+    row = connection.execute(
+        sa.select(RECORDS).where(RECORDS.c.recipient == recipient, RECORDS.c.lead_id == lead_id)
+    ).one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
+def read_upto_ms(connection: sa.Connection, recipient: str) -> int:
+    """The newest change that was heard of a CRM, ms; 0: none."""
+    return connection.scalar(sa.select(sa.func.max(RECORDS.c.modified_ms)).where(RECORDS.c.recipient == recipient)) or 0
+
+
+def _state(row: Any) -> str:
+    return "disabled" if row.disabled_ms is not None else "failing" if row.failures else "well"
+
+
+def _at(ms: int | None) -> str | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat().replace("+00:00", "Z")
