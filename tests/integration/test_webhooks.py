@@ -102,6 +102,7 @@ async def alerting(
     async with served(
         Service("alerting", http=alerting_doors, background=(alerting_tables, hasty)), settings
     ) as service:
+        await service.running.projection(AlertingProjection()).caught_up()
         yield service
 
 

@@ -17,8 +17,9 @@ from schemas.base import Event
 from schemas.events import desk, scoring, sla
 from schemas.events.alerting import AlertSent
 from schemas.events.desk import LeadAccepted, ProfileNote
+from schemas.events.intake import EngagementObserved
 from schemas.events.runtime import TimerDue
-from schemas.events.scoring import LeadScored, ModelPublished
+from schemas.events.scoring import ModelPublished
 from schemas.history.examples import example
 from schemas.lifecycle import LIFE_EVENTS
 from schemas.topics import (
@@ -171,4 +172,4 @@ def _names(events: set[type[Event]]) -> list[str]:
 
 def test_the_test_itself_sees_what_a_service_hears() -> None:
     assert AlertSent in _heard(_service("alerting"))
-    assert LeadScored not in _heard(_service("alerting"))
+    assert EngagementObserved not in _heard(_service("alerting"))
