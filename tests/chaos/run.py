@@ -16,12 +16,13 @@ from aiosmtpd.controller import Controller
 from services.console.installation import Installation
 from services.console.ports import free_port
 from services.runtime.settings import Settings
-from tests.chaos import load
+from tests.chaos import load, storms
 from tests.chaos.audit import audit
 from tests.chaos.evidence import Evidence, Promised, Shown, collect, keep
 from tests.chaos.faults import Deed, Fault, KilledStart
 from tests.chaos.findings import Findings
 from tests.chaos.house import House
+from tests.chaos.storms import Squall
 
 HERE = Path(__file__).parent
 REPS = ("anna", "ben", "cem", "dana", "emil", "fay", "gus", "hana")
@@ -43,6 +44,8 @@ class Plan:
     seed: int = 7
     quiet_within_seconds: float = 240.0
     environment: tuple[tuple[str, str], ...] = ()
+    squalls: Sequence[Squall] = ()
+    """What happens to the team meanwhile; at the end everybody must be there."""
     killed_starts: Sequence[KilledStart] = ()
     """Starts before the one that succeeds."""
 
@@ -125,9 +128,11 @@ async def _burden(house: House, plan: Plan, promised: Promised) -> None:
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         reps = [group.create_task(load.work(house, promised, rep, seed=plan.seed, until=over)) for rep in REPS]
-        faults = group.create_task(_faults(house, plan.faults, plan.leads / plan.per_second))
+        seconds = plan.leads / plan.per_second
+        faults = group.create_task(_faults(house, plan.faults, seconds))
+        storm = group.create_task(storms.blow(house, promised, plan.squalls, seconds))
         await load.send_leads(house, promised, number=plan.leads, per_second=plan.per_second, seed=plan.seed)
-        await faults
+        await asyncio.gather(faults, storm)
         over.set()
         await asyncio.gather(*reps)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from schemas.topics import LEADS as LEADS_TOPIC
 from services.runtime.main import SERVICES
-from tests.chaos import faults
+from tests.chaos import faults, storms
 from tests.chaos.evidence import kept
 from tests.chaos.faults import Deed
 from tests.chaos.mutations import MUTATIONS, found_by
-from tests.chaos.run import EVIDENCE, Outcome, Plan, run
+from tests.chaos.run import EVIDENCE, REPS, Outcome, Plan, run
 
 pytestmark = pytest.mark.chaos
 
@@ -23,8 +25,9 @@ PER_SECOND = float(os.environ.get("LEADLOOP_CHAOS_PER_SECOND", "20"))
 
 
 @pytest.mark.timeout(600)
-async def test_every_event_is_accounted_for_when_each_service_is_killed_once(tmp_path: Path) -> None:
-    outcome = await run(Plan(leads=400, per_second=10, faults=faults.SHORT, seed=SEED), tmp_path / "house")
+async def test_every_event_is_accounted_for_when_each_service_is_killed_once_in_a_storm(tmp_path: Path) -> None:
+    plan = Plan(leads=400, per_second=10, faults=faults.SHORT, seed=SEED, squalls=storms.SHORT)
+    outcome = await run(plan, tmp_path / "house")
     assert not outcome.findings.wrong, outcome.report()
     counts = outcome.findings.counts
     assert counts["submissions"] == 400
@@ -32,6 +35,7 @@ async def test_every_event_is_accounted_for_when_each_service_is_killed_once(tmp
     assert counts["ClockBreached"] > 0, "no clock breached"
     assert counts["mails"] > 0, "no mail came"
     assert [s for s in SERVICES if outcome.suffered[Deed.KILL, s] < 1] == [], "these were never killed"
+    assert storms.left_lying(outcome.evidence, REPS) == []
     _a_fault_in_the_same_evidence_would_have_been_found(outcome)
 
 
@@ -55,6 +59,25 @@ async def test_every_event_is_accounted_for_through_kills_rebalances_and_a_broke
     assert suffered[Deed.KILL_BROKER, ""] == 1
     assert suffered[Deed.KILL_ALL, ""] == 1
     assert sum(n for (deed, _), n in suffered.items() if deed is Deed.REMOVE_WORKER) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_no_lead_has_two_reps_or_none_when_routing_is_killed_in_storms_of_reassignment(tmp_path: Path) -> None:
+    squalls, whom = storms.long()
+    leads = min(LEADS, 1500)
+    plan = Plan(leads, per_second=10, faults=whom, seed=SEED, squalls=squalls, quiet_within_seconds=600)
+    outcome = await run(plan, tmp_path / "house")
+    print(outcome.report())  # noqa: T201 - what a long run has seen is its result
+    assert not outcome.findings.wrong, outcome.report()
+    assert storms.left_lying(outcome.evidence, REPS) == []
+    said = Counter(raw.name for raw in outcome.evidence.topics[LEADS_TOPIC.name])
+    print({name: said[name] for name in _REASSIGNED})  # noqa: T201
+    assert [name for name in _REASSIGNED if said[name] < leads / 50] == [], "the storm was a breeze"
+    assert outcome.suffered[Deed.KILL, "routing"] == storms.WAVES
+
+
+_REASSIGNED = ("AssignmentWithdrawn", "ReassignmentOrdered", "LeadQueued")
 
 
 @pytest.mark.slow

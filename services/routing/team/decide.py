@@ -116,8 +116,11 @@ def _requested(s: Sitting, e: AssignmentRequested) -> None:
     elif s.gone(e.ask.pool_id):
         because = sentence(f"the pool {e.ask.pool_id} is none of {s.team}'s any more")
         say_queued(s, request, e.lead_id, e.ask.pool_id, QueueReason.POOL_GONE, because)
+    elif queueing.asked_otherwise(s, wait := _wait(s, e, e.ask)):
+        because = sentence(f"{e.ask.pool_id} goes by other skills now: the lead is routed anew")
+        say_queued(s, request, e.lead_id, e.ask.pool_id, QueueReason.POOL_GONE, because)
     else:
-        _from_pool(s, request, queueing.timed(s, _wait(s, e, e.ask), s.now_ms))
+        _from_pool(s, request, queueing.timed(s, wait, s.now_ms))
 
 
 def _wait(s: Sitting, e: AssignmentRequested, ask: FromPool) -> Wait:
@@ -137,6 +140,7 @@ def _wait(s: Sitting, e: AssignmentRequested, ask: FromPool) -> Wait:
         domain=str(e.company_domain) if e.company_domain is not None else None,
         company=str(e.company) if e.company is not None else None,
         role=e.role,
+        asked=e.agreement_version,
     )
     reason = QueueReason.TO_BE_CLAIMED if mode is PoolMode.CLAIM else QueueReason.NOBODY_AVAILABLE
     return queueing.waits_for(wait, reason)

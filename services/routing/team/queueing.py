@@ -42,6 +42,15 @@ def need_of(skills: tuple[str, ...]) -> str:
     return blake2b("\x00".join(sorted(s.casefold() for s in skills)).encode(), digest_size=6).hexdigest()
 
 
+def asked_otherwise(s: Sitting, wait: Wait) -> bool:
+    """Whether the pool goes by skills that nobody asked the lead about: it was routed under an agreement without them."""
+    terms, then = s.terms(wait.pool), s.context.agreement_at(wait.asked or s.settled)
+    if terms.mode is not PoolMode.SKILL or then is None:
+        return False
+    before = then.pools.get(wait.pool)
+    return before is None or (before.mode, before.skills_from) != (terms.mode, terms.skills_from)
+
+
 def timed(s: Sitting, wait: Wait, since_ms: int) -> Wait:
     """The lead with the reason for which it waits in its pool from `since_ms` on, and the end of that."""
     terms = s.terms(wait.pool)

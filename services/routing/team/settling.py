@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from schemas.agreement import sentence
+from schemas.agreement import PoolMode, sentence
 from schemas.events.routing import QueueReason
-from schemas.ids import PoolId, RepId
+from schemas.ids import PoolId, RepId, RequestId
+from schemas.vocabulary import Because
 from services.routing.team import queueing
 from services.routing.team.dealing import deal_by_turn, say_queued, say_waiting, serve
 from services.routing.team.sitting import Sitting
-from services.routing.team.state import REP, WAKE
+from services.routing.team.state import REP, WAKE, Wait
 
 
 def settle(s: Sitting) -> None:
@@ -37,19 +38,29 @@ def _send_away(s: Sitting, pool: PoolId) -> None:
     for request, wait in queueing.of_pool(s, pool):
         if s.left_to_do <= 0:
             return
-        s.left_to_do -= 1
-        queueing.leave(s, request, wait)
-        say_queued(s, request, wait.lead, pool, QueueReason.POOL_GONE, because)
+        _route_anew(s, request, wait, because)
+
+
+def _route_anew(s: Sitting, request: RequestId, wait: Wait, because: Because) -> None:
+    s.left_to_do -= 1
+    queueing.leave(s, request, wait)
+    say_queued(s, request, wait.lead, wait.pool, QueueReason.POOL_GONE, because)
 
 
 def _say_anew(s: Sitting, pool: PoolId) -> None:
-    """Say why leads wait if the new agreement turned the pool from dealing to claiming, or back, or changed its times."""
-    claimed = s.claimed(pool)
+    """Say why leads wait if the new agreement turned the pool from dealing to claiming, or back, or from skills to turns.
+    What a lead needs is read by routing by lead alone: if the pool goes by other skills now, its leads are routed anew."""
+    mode = s.terms(pool).mode
+    reason = QueueReason.TO_BE_CLAIMED if mode is PoolMode.CLAIM else QueueReason.NOBODY_AVAILABLE
     for request, wait in list(queueing.of_pool(s, pool)):
-        reason = QueueReason.TO_BE_CLAIMED if claimed else QueueReason.NOBODY_AVAILABLE
-        if wait.reason is not reason and s.left_to_do > 0:
+        if s.left_to_do <= 0:
+            return
+        skills = wait.skills if mode is PoolMode.SKILL else ()
+        if queueing.asked_otherwise(s, wait):
+            _route_anew(s, request, wait, sentence(f"{pool} goes by other skills now: the lead is routed anew"))
+        elif (wait.reason, wait.skills) != (reason, skills):
             s.left_to_do -= 1
-            changed = queueing.timed(s, queueing.waits_for(wait, reason), s.now_ms)
+            changed = queueing.timed(s, queueing.waits_for(replace(wait, skills=skills), reason), s.now_ms)
             queueing.leave(s, request, wait)
             queueing.enter(s, request, changed)
             say_waiting(s, request, changed)

@@ -199,6 +199,8 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     domain: str | None = None
     company: str | None = None
     role: RoleId = RoleId("")
+    asked: int = 0
+    """The agreement under which it was asked for; 0: not noted."""
 
     def standings(self, name: str) -> Iterator[Standing]:
         """In the queue, and by its time."""
