@@ -43,17 +43,27 @@ class MemoryLog:
         self.topic = topic
         self.partition = partition
         self.records: list[Record] = []
+        """Those that were not taken."""
+        self._taken = 0
+        self._last_at: datetime | None = None
 
     def append(self, key: str, value: bytes | None, headers: Iterable[tuple[str, bytes]], at: datetime) -> Record:
         """Append at `at`, or at the time of the last record if that is later."""
-        if self.records:
-            at = max(at, self.records[-1].at)
-        record = Record(self.topic.name, self.partition, len(self.records), at, key.encode(), value, tuple(headers))
+        if self._last_at is not None:
+            at = max(at, self._last_at)
+        record = Record(self.topic.name, self.partition, len(self), at, key.encode(), value, tuple(headers))
         self.records.append(record)
+        self._last_at = at
         return record
 
+    def take(self) -> list[Record]:
+        """The records since the last time; they are kept no more, and offsets go on."""
+        taken, self.records = self.records, []
+        self._taken += len(taken)
+        return taken
+
     def __len__(self) -> int:
-        return len(self.records)
+        return self._taken + len(self.records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -279,6 +289,13 @@ class Replay:
     def records(self, topic: Topic) -> Sequence[Record]:
         """The topic's records."""
         return self._logs[topic.name].records
+
+    def take(self, topic: Topic) -> list[Record]:
+        """The topic's records since the last time, for who plays more than fits into memory: they are kept no more."""
+        taken = self._logs[topic.name].take()
+        for record in taken:
+            self.effects.pop((topic.name, record.offset), None)
+        return taken
 
     def life(self, lead: str) -> Life:
         """The lead's life as the processors that follow it know it. Raises LookupError if none of them does."""

@@ -57,15 +57,16 @@ SHORT: tuple[Squall, ...] = (
 )
 """Each kind once or twice, around the kills of routing in `faults.SHORT`."""
 
-WAVES = 12
+WAVES = 8
+"""After a SIGKILL a group waits for the end of a session, ten seconds: a wave must last longer, or nothing is ever routed."""
 
 
 def long() -> tuple[tuple[Squall, ...], tuple[Fault, ...]]:
-    """Twelve waves, each with kills of routing (and now and then of the desk and sla) before, within and after."""
+    """Eight waves, each with kills of routing (and now and then of the desk and sla) before, within and after."""
     squalls: list[Squall] = []
     faults: list[Fault] = []
     for wave in range(WAVES):
-        at, step = 0.06 + wave * 0.07, 0.07 / 8
+        at, step = 0.06 + wave * 0.11, 0.11 / 8
         here, there = (FIRST, SECOND) if wave % 2 else (SECOND, FIRST)
         moments = [at + step * n for n in range(8)]
         squalls += [

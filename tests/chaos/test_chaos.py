@@ -66,7 +66,7 @@ async def test_every_event_is_accounted_for_through_kills_rebalances_and_a_broke
 async def test_no_lead_has_two_reps_or_none_when_routing_is_killed_in_storms_of_reassignment(tmp_path: Path) -> None:
     squalls, whom = storms.long()
     leads = min(LEADS, 1500)
-    plan = Plan(leads, per_second=10, faults=whom, seed=SEED, squalls=squalls, quiet_within_seconds=600)
+    plan = Plan(leads, per_second=5, faults=whom, seed=SEED, squalls=squalls, quiet_within_seconds=600)
     outcome = await run(plan, tmp_path / "house")
     print(outcome.report())  # noqa: T201 - what a long run has seen is its result
     assert not outcome.findings.wrong, outcome.report()
