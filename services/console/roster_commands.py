@@ -10,7 +10,7 @@ from rich.table import Table
 
 from services.console.options import AsJson, Data, doors_of, one_line
 from services.console.roster import apply_roster
-from services.console.terminal import out, say_json
+from services.console.terminal import news, out, say_json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,4 +51,6 @@ def apply(
     if as_json:
         say_json(answer)
     else:
+        for doubt in answer.get("warnings", ()):
+            news(f"{file}: {doubt}")
         out().print(f"the roster of {file} is in force", markup=False)

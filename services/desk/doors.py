@@ -135,7 +135,7 @@ def doors(appender: Appender, agreements: AgreementReader, runner: ProjectionRun
         """Who is not in it leaves, and his leads are given to others. Answers what changed."""
         agreement = agreements.in_force(datetime.now(UTC))
         try:
-            wanted = read_roster(said, agreement)
+            wanted, doubts = read_roster(said, agreement)
         except AgreementRefused as error:
             findings = [f for f in error.findings if f.severity == "error"]
             sentences = [
@@ -155,7 +155,7 @@ def doors(appender: Appender, agreements: AgreementReader, runner: ProjectionRun
         changed: dict[str, list[str]] = {word: [] for word in names.values()}
         for event in events:
             changed[names[type(event).__name__]].append(str(event.rep_id))  # type: ignore[attr-defined]
-        return _json(changed | {"reps": len(wanted.reps)})
+        return _json(changed | {"reps": len(wanted.reps)} | ({"warnings": doubts} if doubts else {}))
 
     return router
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.agreement import Agreement, Finding, Member, Roster, load_roster
+from schemas.agreement import Agreement, AgreementRefused, Finding, Member, Roster
+from schemas.agreement.roster import examine_roster
 from schemas.base import Event
 from schemas.events.desk import RepChanged, RepJoined, RepLeft
 from services.desk.requests import RosterIn
@@ -14,13 +15,17 @@ from services.desk.requests import RosterIn
 _NOT_THE_ROSTERS = ("id", "team", "available", "until", "open_leads")
 
 
-def read_roster(said: RosterIn, agreement: Agreement) -> Roster:
-    """The roster, checked against the agreement's teams, pools and calendars. Raises AgreementRefused."""
+def read_roster(said: RosterIn, agreement: Agreement) -> tuple[Roster, list[str]]:
+    """(the roster, what is doubtful in it, such as a pool without anybody), checked against the agreement's teams, pools
+    and calendars. Raises AgreementRefused."""
     reps = [rep.model_dump(exclude_none=True) for rep in said.reps]
     lines = ",\n".join(
         json.dumps(rep) for rep in reps
     )  # JSON is YAML, and one rep a line gives findings a line to name
-    return load_roster(f'{{"reps": [\n{lines}\n]}}', agreement)
+    roster, findings = examine_roster(f'{{"reps": [\n{lines}\n]}}', agreement)
+    if roster is None or any(finding.severity == "error" for finding in findings):
+        raise AgreementRefused(findings)
+    return roster, sentences(findings)
 
 
 def changes(current: Sequence[Mapping[str, Any]], wanted: Roster) -> list[Event]:
@@ -43,7 +48,7 @@ def changes(current: Sequence[Mapping[str, Any]], wanted: Roster) -> list[Event]
     return events
 
 
-def warnings(findings: Sequence[Finding]) -> list[str]:
+def sentences(findings: Sequence[Finding]) -> list[str]:
     """Findings in sentences."""
     return [f"{f.path or 'the roster'}: {f.message} {f.remedy}".strip() for f in findings]
 

@@ -204,3 +204,18 @@ def test_an_assignment_of_a_strangers_lead_is_not_known() -> None:
     strangers = Offer(OFFER, LeadId("00000000-0000-5000-8000-000000000001"), RepId("ben"), None, None, None, None)
     at = replace(scene(), offer=strangers, life=replace_life(scene().life, offer=RequestId("another")))
     assert refused(said("attempt", channel="phone"), at).why is Why.UNKNOWN
+
+
+@pytest.mark.parametrize(("within", "age_seconds", "can_be"), [("15m", 899, True), ("15m", 901, False), (None, 86_400 * 30, True)])
+def test_an_action_can_be_undone_for_as_long_as_the_agreement_says(within: str | None, age_seconds: int, can_be: bool) -> None:
+    before = scene(State.ASSIGNED).life
+    at = scene(State.ACCEPTED, undoable=((EventId("a1"), before),))
+    terms = agreement(undo_within=within) if within else agreement()
+    newest_ms = int(NOW.timestamp() * 1000) - age_seconds * 1000
+    at = replace(at, agreement=terms, newest_ms=newest_ms)
+    if can_be:
+        assert event(said("undo"), at).action_id == "a1"
+        return
+    why = refused(said("undo"), at)
+    assert why.why is Why.IMPOSSIBLE
+    assert why.because == "an action can be undone for 15m, and this one is older"
