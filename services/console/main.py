@@ -25,6 +25,7 @@ from services.console import (
     letter_commands,
     loop_commands,
     roster_commands,
+    route_commands,
     score_commands,
     webhook_commands,
 )
@@ -32,7 +33,7 @@ from services.console.broker.faults import BrokerUnavailable
 from services.console.datafolder import DataFolderUnusable
 from services.console.house import Wishes, ask_to_scale
 from services.console.options import AsJson, Data, folder_of, numbers_by_service
-from services.console.terminal import EXIT_REFUSED, EXIT_WRONG_USAGE, Refused, complain
+from services.console.terminal import EXIT_REFUSED, EXIT_WRONG_USAGE, BadInput, Refused, complain
 
 app = typer.Typer(
     name="leadloop", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -48,6 +49,7 @@ app.add_typer(account_commands.reps, name="rep")
 app.add_typer(letter_commands.app, name="dead-letters")
 app.add_typer(webhook_commands.app, name="webhooks")
 app.add_typer(learn_commands.app, name="learn")
+app.add_typer(route_commands.app, name="route")
 loop_commands.add_to(app)
 score_commands.add_to(app)
 backtest_commands.add_to(app)
@@ -200,6 +202,9 @@ def main() -> NoReturn:
     except ClickException as wrong:
         sentence = wrong.format_message().rstrip(".").replace("\n", " ")
         complain(f"{sentence[:1].lower()}{sentence[1:]}; see {_command_of(wrong)} --help")
+        raise SystemExit(EXIT_WRONG_USAGE) from None
+    except BadInput as refusal:
+        complain(str(refusal))
         raise SystemExit(EXIT_WRONG_USAGE) from None
     except (Refused, BrokerUnavailable, DataFolderUnusable) as refusal:
         _refuse(str(refusal))

@@ -17,6 +17,10 @@ class Refused(Exception):
     """The command cannot do what it was asked; the message is one sentence with the place and the remedy."""
 
 
+class BadInput(Refused):
+    """What was handed in means nothing; the command exits as for wrong usage."""
+
+
 def out() -> Console:
     """Standard output: with colours on a terminal, plain and never wrapped elsewhere."""
     return _console(sys.stdout)

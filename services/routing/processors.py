@@ -8,6 +8,7 @@ from services.routing.lead import decide as lead
 from services.routing.lead.state import LeadRouting
 from services.routing.lead.state import due as offer_due
 from services.routing.team import decide as team
+from services.routing.team.standing import standing
 from services.routing.team.state import (
     ACCOUNT,
     OVER,
@@ -43,5 +44,6 @@ TEAM: Processor[TeamRouting] = Processor(
     listens=team.LISTENS,
     due=due,
     touched_by_agreement=touched_by_agreement,
+    look=standing,
     parts={REP: Rep, PLACE: Place, WAIT: Wait, OVER: Over, ACCOUNT: Account},
 )

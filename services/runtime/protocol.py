@@ -338,6 +338,9 @@ class Processor(Generic[S]):
     """Whether the key gets a TimerDue when a new agreement comes into force."""
     parts: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict)
     """The type of each kind of part."""
+    look: Callable[[S, Mapping[str, Mapping[str, Any]], str, Agreement, datetime], Mapping[str, Any] | None] | None = None
+    """What a person may be told of somebody or something in a key's state and parts, by name, at an instant under an
+    agreement; None: nothing is known under that name. Doors and simulations ask it; it decides nothing."""
     gather: timedelta = timedelta(milliseconds=3)
     """How long records may gather after a delivery before the next one is taken: under load fewer and larger groups, which
     cost less; the first record after a silence waits for nothing. More for a processor that nobody waits for."""

@@ -12,7 +12,7 @@ decides: one log per key with offsets and append times, every processor reading 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -117,7 +117,14 @@ class Hosted:
         return cls(processor, interesting(processor) | {TimerDue.type_name()})
 
     def work(
-        self, record: Record, agreements: Agreements, *, incarnation: str, source: str, writer: str
+        self,
+        record: Record,
+        agreements: Agreements,
+        *,
+        incarnation: str,
+        source: str,
+        writer: str,
+        event: Event | None = None,
     ) -> Step[Any] | None:
         """Work one record as a live processor does; None if it is none of its types. Raises what `step` raises."""
         if record.type_name() not in self.types:
@@ -134,6 +141,7 @@ class Hosted:
                 incarnation=incarnation,
                 source=source,
                 writer=writer,
+                event=event,
             )
         except DecideFailed as failed:
             self.keys[key] = failed.after
@@ -193,6 +201,10 @@ class Read:
     effect: Effect | None
 
 
+Heard = Callable[[Record, Event, Effect | None], None]
+"""A record, its event, and what it did to the lead's life if somebody follows that."""
+
+
 class Replay:
     """Logs, processors and a clock that moves only when told to."""
 
@@ -203,11 +215,17 @@ class Replay:
         *,
         start: datetime,
         latency: timedelta = timedelta(milliseconds=5),
+        heard: Heard | None = None,
+        as_said: bool = False,
     ) -> None:
         self.agreements = AgreementsInMemory.only(agreement) if isinstance(agreement, Agreement) else agreement
         self.now = start
         self.latency = latency
         """From reading a record to the append of what is said about it."""
+        self.heard = heard
+        """Told of every record once all processors have worked it."""
+        self.as_said = as_said
+        """Hand events on as they were said, without reading them back out of their bytes: a quarter faster."""
         self.hosted = {p.name: Hosted.of(p) for p in processors}
         self.effects: dict[tuple[str, int], Effect] = {}
         """(topic, offset) -> what a life event did there."""
@@ -215,7 +233,7 @@ class Replay:
         self._to_append: list[tuple[datetime, int, Said | TimerAt]] = []
         self._number = 0
         self._made = 0
-        self._unread: deque[Record] = deque()
+        self._unread: deque[tuple[Record, Event]] = deque()
         for since, _ in self.agreements.published:
             if since > start:
                 self._schedule(since, TimerAt(None, "", since))
@@ -323,7 +341,7 @@ class Replay:
 
     def _arrive(self, what: Said | TimerAt) -> None:
         if isinstance(what, Said):
-            self._append(what.topic, what.key, what.value, what.envelope)
+            self._append(what.topic, what.key, what.value, what.event, what.envelope)
         elif what.processor is None:
             self._new_agreement(what.due_at)
         elif self.hosted[what.processor].armed.get(what.key) == what.due_at:
@@ -355,20 +373,22 @@ class Replay:
         self._write(topic, key, event, envelope)
 
     def _write(self, topic: Topic, key: str, event: Event, envelope: Envelope) -> None:
-        self._append(topic, key, encode(event), envelope)
+        self._append(topic, key, encode(event), event, envelope)
 
-    def _append(self, topic: Topic, key: str, value: bytes, envelope: Envelope) -> None:
-        self._unread.append(self._logs[topic.name].append(key, value, envelope.headers(), self.now))
+    def _append(self, topic: Topic, key: str, value: bytes, event: Event, envelope: Envelope) -> None:
+        self._unread.append((self._logs[topic.name].append(key, value, envelope.headers(), self.now), event))
 
     def _settle(self) -> None:
         """Work every record that is in a log; what is said about it arrives after the latency."""
         while self._unread:
-            record = self._unread.popleft()
+            record, event = self._unread.popleft()
             for hosted in self.hosted.values():
                 if hosted.processor.log.name == record.topic:
-                    self._work(hosted, record)
+                    self._work(hosted, record, event)
+            if self.heard is not None:
+                self.heard(record, event, self.effects.get((record.topic, record.offset)))
 
-    def _work(self, hosted: Hosted, record: Record) -> None:
+    def _work(self, hosted: Hosted, record: Record, event: Event) -> None:
         name = hosted.processor.name
         done = hosted.work(
             record,
@@ -376,6 +396,7 @@ class Replay:
             incarnation=INCARNATION,
             source=f"/leadloop/{hosted.processor.service}",
             writer=WRITER,
+            event=event if self.as_said else None,
         )
         if done is None:
             return

@@ -118,10 +118,12 @@ def step(
     incarnation: str,
     source: str,
     writer: str,
+    event: Event | None = None,
 ) -> Step[S]:
     """What `record` does to its key. `parts` takes the changes of the parts.
 
-    incarnation: of the input topic; source: the `ce_source` of what is said; writer: code and data versions.
+    incarnation: of the input topic; source: the `ce_source` of what is said; writer: code and data versions; event: what
+    the record holds, where that is known already.
     Raises UndecodableRecord if the record is no event (state unchanged but for its position), DecideFailed if `decide` raised.
     """
     if before is None:
@@ -138,7 +140,7 @@ def step(
         if before.seen.repeated(envelope.cause, envelope.event_id):
             return Step(read, (), None)
         read = msgspec.structs.replace(read, seen=before.seen.having(envelope.cause, envelope.event_id, now_ms))
-    event = decode(envelope.type, record.value)
+    event = event if event is not None else decode(envelope.type, record.value)
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     life, effect = before.life, Effect.EFFECT
     if processor.follows_life and type(event) in LIFE_EVENTS and envelope.replay_of is None:

@@ -82,16 +82,16 @@ class Queue(RuleBasedStateMachine):
         asked = self.request_of(event)
         for request, wait in self.waits().items():
             if wait.pool == event.pool_id and RepId(event.rep_id) not in wait.excluded:
-                before = (wait.grade, wait.arrived_ms, request) < (*asked, event.request_id)
+                before = (wait.grade, wait.arrived_ms, wait.asked_at) < asked
                 assert not before, f"{event.request_id} overtook {request}"
 
-    def request_of(self, event: routing.LeadAssigned) -> tuple[str, int]:
-        """The grade and time of arrival with which the assigned lead had asked."""
-        asked = self.team.loop.events(TEAM.log, "sales", routing.AssignmentRequested)
-        found = next(
-            e for e in asked if isinstance(e, routing.AssignmentRequested) and e.request_id == event.request_id
-        )
-        return found.grade, round(found.arrived_at.timestamp() * 1000)
+    def request_of(self, event: routing.LeadAssigned) -> tuple[str, int, int]:
+        """The grade and time of arrival with which the assigned lead had asked, and where."""
+        for read in self.team.loop.log(TEAM.log, "sales"):
+            asked = read.event
+            if isinstance(asked, routing.AssignmentRequested) and asked.request_id == event.request_id:
+                return asked.grade, round(asked.arrived_at.timestamp() * 1000), read.record.offset
+        raise LookupError(event.request_id)
 
     def waits(self) -> dict[str, Wait]:
         """Who waits."""

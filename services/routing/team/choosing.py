@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from heapq import merge
 from itertools import chain, islice
 
+from msgspec.structs import replace
+
 from schemas.agreement import PoolMode
 from schemas.ids import PoolId, RepId
 from services.routing.team.ability import fits
@@ -82,4 +84,6 @@ def dealt(s: Sitting, pool: PoolId, rep_id: RepId, excluded: tuple[RepId, ...]) 
     taking = s.rep(rep_id)
     if taking is None:
         raise ValueError(f"{rep_id} is not in the team and cannot be dealt a lead")
-    return took(taking, pool, turn.virtual, after.virtual)
+    taking = took(taking, pool, turn.virtual, after.virtual)
+    since_ms = taking.since_ms if pool in taking.since_ms else {**taking.since_ms, pool: s.now_ms}
+    return replace(taking, dealt={**taking.dealt, pool: taking.dealt.get(pool, 0) + 1}, since_ms=since_ms)

@@ -141,6 +141,7 @@ def _wait(s: Sitting, e: AssignmentRequested, ask: FromPool) -> Wait:
         company=str(e.company) if e.company is not None else None,
         role=e.role,
         asked=e.agreement_version,
+        asked_at=s.context.position,
     )
     reason = QueueReason.TO_BE_CLAIMED if mode is PoolMode.CLAIM else QueueReason.NOBODY_AVAILABLE
     return queueing.waits_for(wait, reason)

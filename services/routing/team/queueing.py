@@ -124,14 +124,14 @@ class InOrder:
 
     def __init__(self, s: Sitting, of: Iterable[Lane]) -> None:
         self._lines = {lane: of_lane(s, lane) for lane in of}
-        self._heads: list[tuple[str, int, RequestId, Wait]] = []
+        self._heads: list[tuple[str, int, int, RequestId, Wait]] = []
         for lane in list(self._lines):
             self._advance(lane)
         heapify(self._heads)
 
     def __iter__(self) -> Iterator[tuple[RequestId, Wait]]:
         while self._heads:
-            _, _, request, wait = heappop(self._heads)
+            *_, request, wait = heappop(self._heads)
             lane = (wait.pool, wait.need)
             if lane in self._lines:
                 yield request, wait
@@ -146,4 +146,4 @@ class InOrder:
         following = next(self._lines[lane], None) if lane in self._lines else None
         if following is not None:
             request, wait = following
-            heappush(self._heads, (wait.grade, wait.arrived_ms, request, wait))
+            heappush(self._heads, (wait.grade, wait.arrived_ms, wait.asked_at, request, wait))

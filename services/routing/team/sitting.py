@@ -65,7 +65,8 @@ class Sitting:
         if rep.able:
             for pool in rep.pools:
                 self._count_able(pool, rep.weight(pool), +1)
-        return replace(rep, turns=turns)
+        since_ms = {**dict.fromkeys(rep.pools, self.now_ms), **rep.since_ms}
+        return replace(rep, turns=turns, since_ms=since_ms)
 
     def _count_able(self, pool: PoolId, weight: int, change: int) -> None:
         turn = self.turn(pool)

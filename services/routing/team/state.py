@@ -141,6 +141,10 @@ class Rep(msgspec.Struct, frozen=True, omit_defaults=True):
     """Per pool, while he is able: his virtual time. While he is not: how far he was behind the pool's."""
     written_off: dict[PoolId, int] = {}
     """Thousandths of leads that others' comings and goings kept him from (see `fairness`)."""
+    dealt: dict[PoolId, int] = {}
+    """How many leads each pool has dealt him since `since_ms`."""
+    since_ms: dict[PoolId, int] = {}
+    """Since when that is counted: since he was put into the pool, if that was not before anybody counted."""
     tally: dict[PoolId, tuple[int, int, int]] = {}
     """(ended, succeeded, as of which half-life) per pool: his assignments, in thousandths; they fade."""
     left: bool = False
@@ -195,6 +199,8 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     """A short name for these; leads of one need stand in one lane."""
     until_ms: int | None = None
     """When it goes on to another pool, or is dealt instead of claimed."""
+    asked_at: int = 0
+    """Where it asked in the team's log: among those who arrived in one millisecond the first to ask is first."""
     owner: RepId | None = None
     domain: str | None = None
     company: str | None = None
@@ -204,7 +210,7 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def standings(self, name: str) -> Iterator[Standing]:
         """In the queue, and by its time."""
-        yield LINE, f"{self.pool}/{self.need}/{self.grade}/{self.arrived_ms:015d}/{name}"
+        yield LINE, f"{self.pool}/{self.need}/{self.grade}/{self.arrived_ms:015d}/{self.asked_at:015d}/{name}"
         if self.until_ms is not None:
             yield UNTIL, f"{self.until_ms:015d}/{name}"
 
