@@ -40,6 +40,9 @@ def backtest(
     verify: Annotated[
         bool, typer.Option("--verify", help="Say everything again under the agreements that were in force.")
     ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="With --verify: only this service's decisions, such as routing.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report to this file, as one page.")] = None,
     listed: Annotated[
         int, typer.Option("--list", min=0, help="How many changed leads are told one by one, the latest.")
@@ -56,8 +59,10 @@ def backtest(
     if verify or agreement is None:
         if agreement is not None or since is not None or html is not None:
             raise typer.BadParameter("--verify replays what was in force: leave out --agreement, --since and --html")
-        _verify(data, workers, as_json)
+        _verify(data, workers, as_json, only or [])
         return
+    if only:
+        raise typer.BadParameter("--only goes with --verify")
     text = _text_of(agreement)
     from_then = instant(since) if since is not None else None
     recording = recording_of(settings_by(data))
@@ -71,10 +76,10 @@ def backtest(
         _show(answer)
 
 
-def _verify(data: Path | None, workers: int, as_json: bool) -> None:
+def _verify(data: Path | None, workers: int, as_json: bool, only: list[str]) -> None:
     recording = recording_of(settings_by(data))
     with _progress() as told:
-        answer = verified(recording, progress=told, workers=workers)
+        answer = verified(recording, progress=told, workers=workers, only=only)
     if as_json:
         say_json(answer)
     else:

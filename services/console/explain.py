@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -71,6 +71,39 @@ def journey(now: Content, events: Sequence[Content], everything: bool) -> list[L
             lines.append(_line(entry, new_version=content.get("agreement_version") not in (None, version)))
             version = content.get("agreement_version") or version
     return [*lines, Line("now".ljust(_TIME_WIDTH), _standing(now))]
+
+
+ROUTING: Final = (
+    "LeadRouted", "LeadAssigned", "LeadQueued", "AssignmentWithdrawn", "ActionRefused", "LeadRejected", "LeadHandedOver",
+    "ReassignmentOrdered",
+)  # fmt: skip
+"""What is told of a lead's routing: what routing decided, and what made it decide again."""
+
+
+def routing(events: Sequence[Content]) -> list[dict[str, Any]]:
+    """Each decision about the lead's pool and rep: the rule that fired, those before it that did not and why, the
+    candidates and why each was not taken; void ones are marked."""
+    return [_decision(entry) for entry in events if entry["type"] in ROUTING]
+
+
+def _decision(entry: Content) -> dict[str, Any]:
+    content = entry["event"]
+    said = {name: content[name] for name in _SAID_OF_ROUTING if content.get(name) is not None}
+    ask = content.get("ask") or {}
+    return {
+        "at": entry["at"],
+        "type": entry["type"],
+        "void": bool(entry["void"]),
+        "said": entry["sentence"],
+        **({"pool_id": ask["pool_id"]} if ask.get("pool_id") else {}),
+        **said,
+    }
+
+
+_SAID_OF_ROUTING = (
+    "team_id", "pool_id", "rep_id", "rule", "because", "passed_over", "candidates", "chosen_by", "reason", "cause", "until",
+    "accept_by", "account_id", "request_id", "assignment_id", "to", "to_role", "agreement", "agreement_version",
+)  # fmt: skip
 
 
 def _line(entry: Content, *, new_version: bool) -> Line:

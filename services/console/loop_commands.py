@@ -10,8 +10,9 @@ import httpx
 import typer
 from rich.table import Table
 
+from schemas.ids import LeadId
 from services.console.audit import audit_of, faults, is_clean, sentence
-from services.console.explain import find_lead, journey
+from services.console.explain import ROUTING, Line, find_lead, journey, routing
 from services.console.house import SERVICES, state_of
 from services.console.installation import Installation
 from services.console.options import AsJson, Data, doors_of, folder_of, settings_by
@@ -150,6 +151,9 @@ def explain(
     everything: Annotated[
         bool, typer.Option("--all", help="Also what changed nothing: timers, scores that stayed the same.")
     ] = False,
+    only_routing: Annotated[
+        bool, typer.Option("--routing", help="Only who it went to and why: rules, candidates, and why not the others.")
+    ] = False,
 ) -> None:
     """Tell the whole journey of a lead in sentences, with times and reasons."""
     doors = doors_of(data)
@@ -158,16 +162,30 @@ def explain(
         doors.get("feedback", f"/v1/leads/{lead_id}"),
         doors.get("feedback", f"/v1/leads/{lead_id}/timeline"),
     )
+    if only_routing:
+        _explain_routing(lead_id, lead_now, events["events"], as_json)
+        return
     told = journey(lead_now, events["events"], everything)
     score = None if lead_now["lead_status"] == "erased" else doors.get("feedback", f"/v1/leads/{lead_id}/score")
     if as_json:
         journey_told = [asdict(line) for line in told]
         say_json({"lead_id": lead_id, "now": lead_now, "journey": journey_told, "score": score})
         return
+    _show_journey(lead_id, told)
+    for sentence_of_score in score_told(score) if score is not None else ():
+        out().print(sentence_of_score, markup=False)
+
+
+def _explain_routing(lead_id: LeadId, lead_now: Any, events: list[Any], as_json: bool) -> None:
+    if as_json:
+        say_json({"lead_id": lead_id, "now": lead_now, "decisions": routing(events)})
+    else:
+        _show_journey(lead_id, journey(lead_now, [e for e in events if e["type"] in ROUTING], everything=True))
+
+
+def _show_journey(lead_id: LeadId, told: list[Line]) -> None:
     out().print(f"lead {lead_id}", style="bold", markup=False)
     for line in told:
         out().print(f"{line.at}  {line.said}", style="dim" if line.void else None, markup=False)
         for reason in line.reasons:
             out().print(f"{' ' * 23}{reason}", style="dim", markup=False)
-    for sentence_of_score in score_told(score) if score is not None else ():
-        out().print(sentence_of_score, markup=False)

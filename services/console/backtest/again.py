@@ -117,6 +117,8 @@ class SaidAgain:
             return
         cause = CausePosition.parse(raw)
         processor, _, partition = cause.source.split("/")
+        if processor not in self._logs:
+            return  # of a processor that is not asked
         ends = self._ends.get(self._logs.get(processor, ""), ())
         if int(partition) < len(ends) and cause.offset >= ends[int(partition)]:
             return  # the answer to something that is not looked at

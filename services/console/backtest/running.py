@@ -27,6 +27,7 @@ from services.console.backtest.tally import LISTED, Tally
 from services.console.terminal import Refused
 from services.runtime.agreements import THE_BEGINNING, AgreementReader
 from services.runtime.health import Health
+from services.runtime.main import find
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, incarnations
 
@@ -116,13 +117,21 @@ def under(
     )
 
 
-def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> dict[str, Any]:
-    """Whether everything that processors said comes out again, byte for byte. Raises Refused."""
+def verified(
+    recording: Recording, *, progress: Progress, workers: int = 0, only: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Whether everything that processors said comes out again, byte for byte. only: the processors of these services;
+    none named: all. Raises Refused."""
     began = time.monotonic()
     ends: dict[str, tuple[int, ...]] = {}
     for place in sorted(recording.places, key=lambda p: p.partition):
         ends[place.topic] = (*ends.get(place.topic, ()), place.end)
-    services = tuple(sorted(by_class()[TimerDue].readers))  # who decides; were one forgotten, its words would be extra
+    deciding = tuple(sorted(by_class()[TimerDue].readers))  # were one forgotten, its words would be extra
+    services = tuple(service for service in deciding if not only or service in only)
+    topics = {p.log.name for service in services for p in find(service).processors}
+    unknown = [service for service in only if service not in deciding]
+    if unknown:
+        raise Refused(f"{unknown[0]} decides nothing: name one of {', '.join(deciding)}")
     together = Again()
     with tempfile.TemporaryDirectory(prefix="leadloop-backtest-") as name:
         folder = Path(name)
@@ -139,6 +148,7 @@ def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> d
                 recording.models,
             )
             for place in _largest_first(recording.places)
+            if place.topic in topics or any(_writes_to(service, place.topic) for service in services)
         ]
         for again in _share_out(say_again, jobs, workers, progress):
             together.take(again)
@@ -163,6 +173,10 @@ def verified(recording: Recording, *, progress: Progress, workers: int = 0) -> d
         "until": recording.until.isoformat(),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _writes_to(service: str, topic: str) -> bool:
+    return any(entry.writer == service and topic in {t.name for t in entry.topics} for entry in by_class().values())
 
 
 def _largest_first(found: Sequence[Place]) -> list[Place]:
