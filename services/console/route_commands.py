@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from services.console.lead_file import read_lead_file
-from services.console.options import AsJson
+from services.console.options import AsJson, Data
 from services.console.score_commands import instant
-from services.console.simulation.decisions import document, sentences
+from services.console.shadow_commands import add_to, replay_log
+from services.console.simulation.differing import LISTED
 from services.console.simulation.lines import History
 from services.console.simulation.preview import preview
 from services.console.simulation.running import Simulated, agreement_of, happenings_of, roster_of, simulated
-from services.console.terminal import news, out, say_json
+from services.console.simulation.telling import progress_bar, say_decisions, tell_remarks
+from services.console.terminal import out, say_json
 
 app = typer.Typer(
     help="Where a lead would go and why; whole histories off line, through the code that routes live leads.",
 )
 
-_REMARKS_AT_MOST = 20
 _LEAD = 'The lead (JSON): {"attributes": {…}, "country", "source", "engagements": [{"kind", "at"}], "lead_id"}.'
 Roster = Annotated[Path | None, typer.Option(help="Who is in which team and pool (YAML).")]
 
@@ -86,13 +81,28 @@ def _told(answer: dict[str, Any]) -> Iterator[str]:
 
 @app.command("simulate")
 def simulate(
-    agreement: Annotated[Path, typer.Option(help="The agreement (YAML).")],
-    events: Annotated[Path, typer.Option(help="What happens, one JSON object a line, in order of time; - is standard input.")],
-    roster: Roster = None,
-    until: Annotated[str | None, typer.Option(help="Let time pass up to here after the last line.")] = None,
-    clocks: Annotated[
-        bool, typer.Option("--clocks", help="Let the agreement's clocks run, too: they take leads from who is late.")
+    agreement: Annotated[
+        Path | None, typer.Option(help="The agreement (YAML); with --from-log those that were in force otherwise.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="What happens, one JSON object a line, in order of time; - is standard input.")
+    ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--from-log", help="Route what an installation has recorded, and say where it differs.")
     ] = False,
+    roster: Roster = None,
+    since: Annotated[
+        str | None, typer.Option(help="With --from-log: as if the agreement were in force from here on.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="With --events: let time pass up to here after the last line.")] = None,
+    clocks: Annotated[
+        bool,
+        typer.Option("--clocks", help="With --events: let the agreement's clocks run, too: they take leads from who is late."),
+    ] = False,
+    listed: Annotated[
+        int, typer.Option("--list", min=0, help="With --from-log: how many leads that differ are told one by one.")
+    ] = LISTED,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a history off line: one line an assignment, wait or withdrawal, with its reasons.
@@ -104,38 +114,35 @@ def simulate(
     Every line of type lead is routed, whatever the definition says of it; its score and grade are the agreement's.
     Who joins without pools is in all pools of his team for his role, and in the team of the routing rule that always
     holds if the line names none. Exits 2 for a line that means nothing, before anything is answered.
+
+    With --from-log the last line is the report: {"type": "report", ...}.
     """
+    if from_log == (events is not None):
+        raise typer.BadParameter("name what is to be simulated: either --events FILE or --from-log")
+    if from_log:
+        if until is not None or clocks:
+            raise typer.BadParameter("--until and --clocks go with --events: a log has its own end and its own breaches")
+        if since is not None and (agreement is None or roster is not None):
+            raise typer.BadParameter("--since goes with --agreement, and without --roster")
+        replay_log(agreement, roster, instant(since) if since is not None else None, data, listed, as_json)
+        return
+    if agreement is None or since is not None:
+        raise typer.BadParameter("--events needs --agreement, and --since goes with --from-log")
     rules = agreement_of(agreement)
     history = History(rules, roster_of(roster, rules) if roster is not None else None)
-    happenings = happenings_of(events, history)
+    happenings = happenings_of(events, history) if events is not None else []
     last = instant(until) if until is not None else None
-    with _progress(len(happenings)) as progress:
+    with progress_bar("simulating", "lines", len(happenings)) as progress:
         run = simulated(rules, happenings, clocks=clocks, until=last, progress=progress)
         counted = _say_all(run, history, as_json)
-    remarks = [*history.warnings.values(), *(run.world.remarks if run.world is not None else ())]
-    for remark in remarks[:_REMARKS_AT_MOST]:
-        news(f"leadloop: {remark}")
-    if len(remarks) > _REMARKS_AT_MOST:
-        news(f"leadloop: and {len(remarks) - _REMARKS_AT_MOST} more such lines")
+    tell_remarks([*history.warnings.values(), *(run.world.remarks if run.world is not None else ())])
     if not as_json:
         _show(run, history, counted)
 
 
 def _say_all(run: Simulated, history: History, as_json: bool) -> Counter[str]:
     """Print every decision as it comes; how many of each kind."""
-    counted: Counter[str] = Counter()
-    gc.freeze()  # what a history leaves behind is freed by reference counts; walks through it find nothing
-    gc.set_threshold(100_000, 50, 100)
-    name = history.names.of
-    for decision in run.decisions():
-        counted[type(decision).__name__] += 1
-        if as_json:
-            sys.stdout.write(orjson.dumps(document(decision, name)).decode() + "\n")
-        else:
-            for line in sentences(decision, name):
-                out().print(line, markup=False)
-    sys.stdout.flush()
-    return counted
+    return say_decisions(run.decisions(), as_json, history.names.of)
 
 
 def _show(run: Simulated, history: History, counted: Counter[str]) -> None:
@@ -155,11 +162,4 @@ def _show(run: Simulated, history: History, counted: Counter[str]) -> None:
         out().print(table)
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, silence elsewhere."""
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
-    hidden = not sys.stderr.isatty() or total < 2_000
-    with Progress(*columns, console=Console(file=sys.stderr), disable=hidden, transient=True) as bar:
-        task = bar.add_task("simulating", total=total)
-        yield lambda done: bar.update(task, completed=done)
+add_to(app)

@@ -22,10 +22,11 @@ from schemas.events.desk import LeadAccepted, RepJoined
 from schemas.ids import LeadId
 from schemas.topics import LEADS
 from schemas.vocabulary import ByRep
+from services.desk.app import SERVICE as DESK
 from services.runtime.settings import Settings
 from tests.approvers import agreed
 from tests.builders import engaged, submitted
-from tests.integration.served import AGREEMENT, TOKEN, Pens, pens, publish_agreement, settings_for
+from tests.integration.served import AGREEMENT, TOKEN, Pens, pens, publish_agreement, served, settings_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -49,8 +50,11 @@ class Recorded:
     environment: dict[str, str]
 
     def backtest(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.leadloop("backtest", *words)
+
+    def leadloop(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "services.console.main", "backtest", *words, "--json"],
+            [sys.executable, "-m", "services.console.main", *words, "--json"],
             env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
@@ -197,6 +201,17 @@ def test_history_over_a_change_of_agreement_comes_out_again_to_the_byte(recorded
     assert answer["said_again"] == answer["same"] >= 12 + 12 + 8 * 4
 
 
+def test_routings_own_decisions_come_out_again_to_the_byte_without_the_others(recorded: Recorded) -> None:
+    done = recorded.backtest("--verify", "--only", "routing")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["identical"] is True
+    assert answer["processors"].keys() == {"routing.lead", "routing.team"}
+    assert all(p["said"] == p["recorded"] for p in answer["processors"].values())
+    assert recorded.backtest("--verify", "--only", "desk").returncode == 1
+
+
 def test_a_stricter_agreement_names_the_leads_that_would_not_be_qualified_and_writes_a_page(
     recorded: Recorded, tmp_path: Path
 ) -> None:
@@ -244,6 +259,76 @@ def test_bad_input_is_refused_by_name(recorded: Recorded, tmp_path: Path) -> Non
     done = recorded.backtest("--agreement", str(good), "--since", "2026-01-01T00:00:00")
     assert done.returncode == 1
     assert "no time zone" in done.stderr
+
+
+def test_a_rep_is_told_his_share_at_the_desk_as_routing_reckoned_it(recorded: Recorded) -> None:
+    async def ask() -> None:
+        async with served(DESK, recorded.settings) as desk:
+            told = (await desk.http.get("/v1/reps/ana/fairness")).json()
+            (pool,) = told["pools"]
+            assert (told["rep"], told["team"], told["able"], pool["pool"]) == ("ana", "sales", True, "inbound")
+            assert (pool["assigned"], pool["share"], pool["shortfall"]) == (8, 8.0, 0.0)
+            assert pool["since"] is not None
+            assert "exactly his share" in pool["because"]
+            assert (await desk.http.get("/v1/reps/nobody/fairness")).status_code == 404
+
+    in_a_loop(ask)
+
+
+NEW_POOL = FIRST.replace("pools:", "pools:\n  large: {team: sales}").replace(
+    "routing:", "routing:\n  - {id: big, pool: large, when: {attribute: employees, at_least: 50}, because: large ones apart}"
+)
+
+
+def test_the_recorded_log_is_routed_again_and_goes_the_same_way(recorded: Recorded) -> None:
+    done = recorded.leadloop("route", "simulate", "--from-log")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    *lines, report = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["lead"] for line in lines if line["type"] == "assignment"} == {lead(n) for n in (1, 2, 4, 5, 7, 8, 10, 11)}
+    assert (report["type"], report["leads"], report["different"]) == ("report", 8, 0)
+    assert report["reps"] == [{"id": "ana", "then": 8, "here": 8}]
+
+
+def test_another_agreement_on_the_recorded_log_says_which_leads_would_wait_for_another_pool(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    proposed = tmp_path / "new.yaml"
+    proposed.write_text(NEW_POOL)
+    done = recorded.leadloop("route", "simulate", "--from-log", "--agreement", str(proposed))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert {one["lead_id"] for one in report["changed"]} == {lead(n) for n in (1, 4, 7, 10)}
+    assert report["kinds"] == {"other_pool": 4}
+    assert report["reps"] == [{"id": "ana", "then": 8, "here": 4}]
+    assert report["waiting"]["here"]["still"] == 4
+
+
+def test_a_shadow_follows_the_live_log_says_where_it_differs_and_is_the_same_after_kill_9(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    proposed = tmp_path / "new.yaml"
+    proposed.write_text(NEW_POOL)
+    words = ["route", "shadow", "--agreement", str(proposed), "--since", "2026-01-01T00:00:00Z", "--every", "1s"]
+    command = [sys.executable, "-m", "services.console.main", *words, "--json"]
+    environment = {**os.environ, **recorded.environment}
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as shadow:
+        assert shadow.stdout is not None
+        first = json.loads(shadow.stdout.readline())
+        shadow.kill()
+    again = recorded.leadloop("route", "shadow", "--once")
+    other = recorded.leadloop("route", "shadow", "--agreement", str(proposed), "--since", "2026-02-01T00:00:00Z")
+    unknown = recorded.leadloop("route", "shadow", "--name", "nobody", "--once")
+
+    assert again.returncode == 0, again.stderr
+    told = json.loads(again.stdout)
+    assert {one["lead_id"] for one in told["changed"]} == {lead(n) for n in (1, 4, 7, 10)}
+    assert told["waiting"]["here"]["still"] == 4
+    assert {**told, "at": "", "in_flight": 0} == {**first, "at": "", "in_flight": 0}
+    assert (other.returncode, "--forget" in other.stderr) == (1, True)
+    assert (unknown.returncode, "there is no shadow nobody yet" in unknown.stderr) == (1, True)
 
 
 def test_a_record_with_other_words_than_were_decided_is_found(recorded: Recorded) -> None:

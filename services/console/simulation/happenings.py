@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from schemas.base import Event
-from schemas.events.desk import Action, Outcome
-from schemas.ids import LeadId, RepId
+from schemas.ids import EventId, LeadId, RepId
 from schemas.vocabulary import AttributeName, AttributeValue, Grade, Reason, Slug, Source
 
 NO_SOURCE = Source()
@@ -56,14 +55,16 @@ class LeadActed:
 
 @dataclass(frozen=True, slots=True)
 class LeadTold:
-    """An event of a recorded log about a lead, to be said as it stands but for the assignment that it names."""
+    """An event of a recorded log about a lead, to be said of the assignment that is in effect here; positions and
+    who did it are those of the simulated world."""
 
     at: datetime
     place: str
     lead: LeadId
-    event: Action | Outcome | Event
+    event: Event
     rep: RepId | None = None
     """Who must have the lead for it to be said; none: whoever has it."""
+    event_id: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ Progress = Callable[[int], None]
 def agreement_of(file: Path) -> Agreement:
     """The agreement in a file. Raises Refused."""
     try:
-        return load(_text_of(file, "an agreement file"), 1)
+        return load(text_of(file, "an agreement file"), 1)
     except AgreementRefused as refused:
         first = next(f for f in refused.findings if f.severity == "error")
         raise Refused(f"{file} is refused: {first} For all findings: leadloop agreement check {file}") from refused
@@ -34,13 +34,14 @@ def agreement_of(file: Path) -> Agreement:
 def roster_of(file: Path, agreement: Agreement) -> Roster:
     """The roster in a file, which fits the agreement. Raises Refused."""
     try:
-        return load_roster(_text_of(file, "a roster"), agreement)
+        return load_roster(text_of(file, "a roster"), agreement)
     except AgreementRefused as refused:
         first = next(f for f in refused.findings if f.severity == "error")
         raise Refused(f"the roster {file} does not hold: {first}") from refused
 
 
-def _text_of(file: Path, what: str) -> str:
+def text_of(file: Path, what: str) -> str:
+    """The text of a file. Raises Refused."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:

@@ -18,7 +18,7 @@ from schemas.events import desk, routing
 from schemas.events.intake import LeadSubmitted
 from schemas.events.recycling import LeadReactivated, LeadRecycled, SubmittedAgain
 from schemas.events.scoring import LeadQualified, LeadScored
-from schemas.ids import LeadId, RepId, RuleId, SubmissionId, TeamId, digest
+from schemas.ids import EventId, LeadId, RepId, RuleId, SubmissionId, TeamId, digest
 from schemas.lifecycle import Effect, Life, State
 from schemas.topics import LEADS, TEAMS
 from schemas.vocabulary import Because, ByRep, BySystem, Grade, Reason, Slug
@@ -82,7 +82,7 @@ class World:
             case LeadTold():
                 self._told(happening)
             case TeamTold():
-                self._say(happening.event)
+                self._told_a_team(happening.event)
         self.replay.run_until(happening.at)
         return self._news()
 
@@ -123,7 +123,6 @@ class World:
         self._say(submitted)
         agreement = self.replay.agreements.in_force(h.at)
         scored = h.scored or self._score(h.lead, submitted, agreement, h.at)
-        self._grades[h.lead] = scored.grade
         named: dict[str, Any] = {"agreement": agreement.name, "agreement_version": agreement.version}
         points: dict[str, Any] = {"score": scored.score, "grade": scored.grade, "stage": scored.stage}
         if self._asks_parts:  # the verdict itself says the rest
@@ -137,9 +136,9 @@ class World:
                 )
             )
 
-    def _say(self, event: Event) -> None:
+    def _say(self, event: Event, event_id: EventId | None = None) -> None:
         self._said += 1
-        self.replay.append(event, event_id=f"simulation.{self._said}")
+        self.replay.append(event, event_id=event_id or f"simulation.{self._said}")
 
     def _begin_anew(self, lead: LeadId, at: datetime) -> None:
         """A closed lead that comes again begins another cycle."""
@@ -214,18 +213,32 @@ class World:
         """A recorded event, about the assignment that is in effect here."""
         life, event = self.life(h.lead), h.event
         if h.rep is not None and (not life.held or h.rep != life.rep):
-            self.remarks.append(f"{h.place}: {type(event).__name__} by {h.rep}, who does not have the lead here")
+            self.remarks.append(f"{h.place}: {type(event).__name__} of {h.rep}, who does not have the lead here")
             return
-        if getattr(event, "assignment_id", None) is not None:
+        here = len(self.replay.records(LEADS))
+        change: dict[str, Any] = {"epoch": life.epoch, "judged_at": here, "since": here}
+        if isinstance(event, desk.Outcome):
+            change["assignment_id"] = None  # closing needs nobody
+        elif getattr(event, "assignment_id", None) is not None:
             if life.offer is None:
                 self.remarks.append(f"{h.place}: {type(event).__name__}, and nobody has the lead here")
                 return
-            event = event.model_copy(update={"assignment_id": life.offer})
+            change["assignment_id"] = life.offer
         if isinstance(getattr(event, "by", None), ByRep) and life.rep is not None:
-            event = event.model_copy(update={"by": ByRep(rep_id=life.rep)})
-        here = len(self.replay.records(LEADS))  # positions of the recorded log mean nothing in this one
-        places: dict[str, Any] = {name: here for name in ("judged_at", "since") if name in type(event).model_fields}
-        self._say(event.model_copy(update=places) if places else event)
+            change["by"] = ByRep(rep_id=life.rep)
+        if isinstance(event, desk.LeadHandedOver) and life.state is State.ASSIGNED:
+            core = {name: change.get(name, getattr(event, name)) for name in ("lead_id", "assignment_id", "by", "occurred_at")}
+            self._say(desk.LeadAccepted(**core))
+        known = {name: value for name, value in change.items() if name in type(event).model_fields}
+        self._say(event.model_copy(update=known) if known else event, h.event_id)
+
+    def _told_a_team(self, event: Event) -> None:
+        if isinstance(event, desk.LeadClaimed):
+            offer = self.life(event.lead_id).offer
+            if offer is None:
+                return
+            event = event.model_copy(update={"request_id": offer})
+        self._say(event)
 
     # ------------------------------------------------------------------ what was decided
 
@@ -233,6 +246,8 @@ class World:
         if effect is not Effect.EFFECT or record.topic != LEADS.name:
             return
         match event:
+            case LeadQualified():
+                self._grades[event.lead_id] = event.grade
             case routing.LeadRouted():
                 self._routed[event.lead_id] = event
             case routing.LeadAssigned():
