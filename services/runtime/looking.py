@@ -17,7 +17,7 @@ from services.runtime.protocol import Processor
 from services.runtime.restore import ChangelogReader
 from services.runtime.settings import Settings
 from services.runtime.store import Codec, Store
-from services.runtime.topics import incarnations, partition_of
+from services.runtime.topics import incarnations, is_there, partition_of
 
 
 class Looker:
@@ -41,8 +41,11 @@ class Looker:
         """
         partition = partition_of(key, self._settings.partitions_of(self._processor.log))
         async with self._turn:
+            reader = await self._opened()
+            if reader is None:
+                return None
             stores = self._stores.setdefault(partition, {})
-            await (await self._opened()).restore(stores, (partition,))
+            await reader.restore(stores, (partition,))
             return await asyncio.to_thread(self._answer, stores[partition], key, name, agreement, now)
 
     def _answer(self, store: Store, key: str, name: str, agreement: Agreement, now: datetime) -> Mapping[str, Any] | None:
@@ -52,10 +55,13 @@ class Looker:
             return None
         return self._look(head.own, self._codec.parts(held) or {}, name, agreement, now)
 
-    async def _opened(self) -> ChangelogReader:
+    async def _opened(self) -> ChangelogReader | None:
+        """None: the processor has never run here. Its changelog is not asked for then, for some brokers make what is asked for."""
         if self._reader is None:
             log = self._processor.log
             made = await incarnations(self._settings, log)
             plan = Plan.of(self._processor, self._settings, made[log.name])
+            if not await is_there(self._settings, plan.changelog):
+                return None
             self._reader = ChangelogReader(self._settings.bootstrap_servers, plan.changelog, self._codec)
         return self._reader

@@ -79,6 +79,16 @@ async def ensure(settings: Settings, wanted: Sequence[NewTopic], *, timeout: flo
         await admin.close()
 
 
+async def is_there(settings: Settings, name: str) -> bool:
+    """Whether the cluster has a topic of that name. Raises KafkaError if the broker is away."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        return name in await admin.list_topics()
+    finally:
+        await admin.close()
+
+
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, int], timeout: float) -> None:
     async with asyncio.timeout(timeout):
         while True:

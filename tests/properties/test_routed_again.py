@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -79,6 +79,23 @@ def test_read_bit_by_bit_it_is_the_same_as_read_at_once(lines: list[dict[str, An
     assert course.report(since=None) == again(world, SWAPPED)
 
 
+@settings(deadline=None, max_examples=15)
+@given(histories())
+def test_followed_while_it_is_written_it_is_the_same_as_read_at_its_end(lines: list[dict[str, Any]]) -> None:
+    world = recorded(lines)
+    source = Kept(world)
+    course = Course(source, AgreementsInMemory.only(SWAPPED))
+    for at in sorted({record.at for records in source.logs.values() for record in records}):
+        now = at + timedelta(milliseconds=1)
+        written = {name: sum(record.at < now for record in records) for name, records in source.logs.items()}
+        course.read(tuple(Place(name, 0, 0, end) for name, end in written.items()), lambda number: None)
+        list(course.go_on(now, settled=now))
+        assert "different" in course.report(since=None, settled=now)
+    list(course.go_on(world.replay.now))
+
+    assert course.report(since=None) == again(world, SWAPPED)
+
+
 def test_what_goes_another_way_is_told_with_both_courses_and_loads() -> None:
     at = START.isoformat()
     lines: list[dict[str, Any]] = [
@@ -97,6 +114,25 @@ def test_what_goes_another_way_is_told_with_both_courses_and_loads() -> None:
     assert [(s["rep"], s["rule"]) for s in changed["then"]] == [("ana", "everyone")]
     assert [(s["rep"], s["rule"]) for s in changed["here"]] == [("bob", "big")]
     assert {row["id"]: (row["then"], row["here"]) for row in report["reps"]} == {"ana": (2, 1), "bob": (0, 1)}
+
+
+def test_up_to_its_beginning_a_proposed_agreement_changes_nothing() -> None:
+    lines: list[dict[str, Any]] = [
+        {"type": "join", "rep": "ana", "pool": "inbound"},
+        {"type": "join", "rep": "bob", "pool": "large"},
+        *({"type": "lead", "lead": f"l{n}", "attributes": {"employees": 60}} for n in range(6)),
+    ]
+    for minute, line in enumerate(lines):
+        line["at"] = (START + timedelta(minutes=minute)).isoformat()
+    world = recorded(lines)
+    source, since = Kept(world), START + timedelta(minutes=5)
+    course = Course(source, AgreementsInMemory(((datetime.min.replace(tzinfo=UTC), AGREEMENT), (since, SWAPPED))))
+    course.read(source.places(), lambda number: None)
+    list(course.go_on(world.replay.now))
+    report = course.report(since=since)
+
+    assert (course.report(since=None)["leads"], report["leads"], report["different"]) == (6, 3, 3)
+    assert report["reps"] == [{"id": "ana", "then": 3, "here": 0}, {"id": "bob", "then": 0, "here": 3}]
 
 
 def test_a_rejection_happens_only_if_the_same_rep_has_the_lead_and_a_win_whoever_has_it() -> None:
