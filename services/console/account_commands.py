@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.progress import Progress
@@ -143,3 +144,18 @@ def retire(
         say_json(answer)
     else:
         out().print(f"{rep} has left {answer['team']}; {answer['open_leads']} open leads go on by the rules", markup=False)
+
+
+@reps.command("fairness")
+def fairness(
+    rep: Annotated[str, typer.Argument(help="The rep's id.")], data: Data = None, as_json: AsJson = False
+) -> None:
+    """Say by pool what a rep's share is, what he was assigned since when, and why; and whether he can take a lead now."""
+    answer = doors_of(data).get("desk", f"/v1/reps/{quote(rep, safe='')}/fairness")
+    if as_json:
+        say_json(answer)
+        return
+    out().print(f"{rep} {answer['because']}; {answer['open_leads']} open leads", markup=False)
+    for pool in answer["pools"]:
+        counted = f"{pool['assigned']} of a share of {pool['share']:g} since {pool['since'] or 'ever'}"
+        out().print(f"  {pool['pool']}: {counted}: {pool['because']}", markup=False)

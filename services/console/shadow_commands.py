@@ -16,6 +16,7 @@ from schemas.agreement import AgreementRefused
 from schemas.agreement.durations import parse_duration
 from services.console.backtest.running import Recording, recording_of
 from services.console.options import AsJson, Data, folder_of, settings_by
+from services.console.score_commands import instant
 from services.console.simulation.course import Course, agreements_for, look, proposed_as
 from services.console.simulation.differing import LISTED
 from services.console.simulation.running import agreement_of, roster_of, text_of
@@ -95,10 +96,10 @@ def shadow(
         file.unlink(missing_ok=True)
         news(f"the shadow {name} is forgotten")
         return
-    pause = _length(every, "--every")
+    pause, length = _length(every, "--every"), _length(for_, "--for") if for_ is not None else None
     settings = settings_by(data)
     recording = recording_of(settings)
-    this = _settled(file, name, agreement, since, for_)
+    this = _settled(file, name, agreement, since, length)
     proposed = proposed_as(recording, this.text, this.since)
     try:
         course = Course(recording.source, agreements_for(recording, proposed))
@@ -157,10 +158,10 @@ def _say(course: Course, this: Shadow, settled: datetime | None, listed: int, as
         show_report(report)
 
 
-def _settled(file: Path, name: str, agreement: Path | None, since: str | None, for_: str | None) -> Shadow:
+def _settled(
+    file: Path, name: str, agreement: Path | None, since: str | None, length: timedelta | None
+) -> Shadow:
     """The shadow that is kept, or a new one, which is kept from now on. Raises Refused."""
-    from services.console.score_commands import instant
-
     known = kept(file)
     text = None
     if agreement is not None:
@@ -169,13 +170,12 @@ def _settled(file: Path, name: str, agreement: Path | None, since: str | None, f
     if known is not None:
         if text is not None and text != known.text:
             raise Refused(f"the shadow {name} runs another agreement: give this one another --name, or --forget that one")
-        if since is not None or (for_ is not None and known.until is None):
+        if since is not None or (length is not None and known.until is None):
             raise Refused(f"the shadow {name} runs since {known.since.isoformat()}: --forget it to begin anew")
         return known
     if text is None:
         raise Refused(f"there is no shadow {name} yet: name the proposed agreement with --agreement")
     began = instant(since) if since is not None else datetime.now(UTC)
-    length = _length(for_, "--for") if for_ is not None else None
     new = Shadow(name, text, began, None if length is None else datetime.now(UTC) + length)
     keep(file, new)
     return new
