@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from services.console.simulation.running import agreement_of, roster_of, text_of
 from services.console.simulation.shadowing import Shadow, file_of, keep, kept
 from services.console.simulation.telling import progress_bar, say_decisions, say_line, show_report
 from services.console.terminal import Refused, news, say_json
+from services.runtime.settings import Settings
 
 _SETTLES_AFTER = timedelta(seconds=3)
 """So long a lead's record may wait for what its team read because of it."""
@@ -107,10 +109,19 @@ def shadow(
         raise Refused(f"the agreement of the shadow {name} does not hold any more: {refused}") from refused
     with progress_bar("reading", "records", sum(p.records for p in recording.places)) as progress:
         _read(course, recording, progress)
-    _follow(course, settings, this, pause, once, lambda settled: _say(course, this, settled, listed, as_json))
+    _follow(course, settings, this, recording.until, pause, once, lambda settled: _say(course, this, settled, listed, as_json))
 
 
-def _follow(course: Course, settings: Any, this: Shadow, pause: timedelta, once: bool, say: Any) -> None:
+def _follow(
+    course: Course,
+    settings: Settings,
+    this: Shadow,
+    recorded_until: datetime,
+    pause: timedelta,
+    once: bool,
+    say: Callable[[datetime], None],
+) -> None:
+    """Look at the log again and again. recorded_until: how far it was read before."""
     stopped = False
 
     def stop(*_: object) -> None:
@@ -120,8 +131,8 @@ def _follow(course: Course, settings: Any, this: Shadow, pause: timedelta, once:
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         told = time.monotonic()
+        now = recorded_until
         while True:
-            now = datetime.now(UTC)
             end = min(now, this.until) if this.until is not None else now
             settled = end if once else min(end, now - _SETTLES_AFTER)
             for _ in course.go_on(settled, settled=settled):
@@ -133,17 +144,19 @@ def _follow(course: Course, settings: Any, this: Shadow, pause: timedelta, once:
                 told = time.monotonic()
                 say(settled)
             time.sleep(_LOOK_EVERY_SECONDS)
+            looked = datetime.now(UTC)  # before the look: what was written by then is seen by it
             try:
                 course.read(look(settings), lambda number: None)
+                now = looked
             except (Refused, KafkaError, OSError, TimeoutError) as fault:
                 news(f"leadloop: the log cannot be read now, and is tried again: {fault}")
-        say(None if once or over else settled)
+        say(settled)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _say(course: Course, this: Shadow, settled: datetime | None, listed: int, as_json: bool) -> None:
+def _say(course: Course, this: Shadow, settled: datetime, listed: int, as_json: bool) -> None:
     report = course.report(since=this.since, settled=settled, listed=listed)
     told = {
         "shadow": this.name,

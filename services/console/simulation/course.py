@@ -65,11 +65,15 @@ class Course:
             if place.topic not in (TEAMS.name, LEADS.name):
                 continue
             begin = self.read_to.get((place.topic, place.partition), place.begin)
+            if begin >= place.end:
+                continue
             for batch in self.source.batches(Place(place.topic, place.partition, begin, place.end)):
                 for record in batch:
                     self.recorded.take(record)
+                if batch:
+                    self.read_to[place.topic, place.partition] = batch[-1].offset + 1
                 did(len(batch))
-            self.read_to[place.topic, place.partition] = max(begin, place.end)
+            self.read_to[place.topic, place.partition] = place.end
 
     def go_on(self, until: datetime, *, settled: datetime | None = None) -> Iterator[Decision]:
         """Route again what happened (before `settled`, if that is given), and let time pass up to `until`."""

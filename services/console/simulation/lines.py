@@ -30,7 +30,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "accept": ("lead", "rep"),
     "away": ("rep", "until"),
     "back": ("rep",),
-    "join": ("rep", "weight", "pool", "pools", "team", *_OF_A_MEMBER),
+    "join": ("rep", "weight", "pool", "pools", "team", "cap", *_OF_A_MEMBER),
     "leave": ("rep", "reason"),
     "weight": ("rep", "weight", "pool"),
 }
@@ -145,6 +145,8 @@ class History:
     def _member(self, rep: RepId, known: Member | None, said: Mapping[str, Any]) -> Member:
         """Whom a line of type join makes of him. What it does not say is as it was, else as `pools_for` has it."""
         given = {name: said[name] for name in _OF_A_MEMBER if said.get(name) is not None}
+        if said.get("cap") is not None:
+            given.setdefault("open_leads_cap", said["cap"])
         if known is not None:
             given = {**known.model_dump(include=set(_OF_A_MEMBER), exclude_none=True), **given}
         role = RoleId(str(given.get("role", FIRST_ROLE)))
