@@ -1,4 +1,4 @@
-"""What one asks of a running loop: how it is, its topics, its audit, the journey of a lead."""
+"""What one asks of a running loop: how it is, its topics, the journey of a lead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from schemas.ids import LeadId
-from services.console.audit import audit_of, faults, is_clean, sentence
+from services.console.audit_commands import app as audits
 from services.console.explain import ROUTING, Line, find_lead, journey, routing
 from services.console.house import SERVICES, state_of
 from services.console.installation import Installation
@@ -33,8 +33,9 @@ _STATE_COLOURS = {
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, topics, audit, explain):
+    for command in (status, topics, explain):
         app.command()(command)
+    app.add_typer(audits, name="audit")
 
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
@@ -115,32 +116,6 @@ def topics(data: Data = None, as_json: AsJson = False) -> None:
             )
         out().print(table)
     if not all(topic["well"] for topic in found):
-        raise typer.Exit(EXIT_REFUSED)
-
-
-def audit(
-    data: Data = None,
-    as_json: AsJson = False,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Fold the whole log anew and compare the ledger with it, however long it is.")
-    ] = False,
-) -> None:
-    """Say whether every lead is accounted for and none has two owners. Exits 1 when not."""
-    found = audit_of(doors_of(data), deep=deep)
-    if as_json:
-        say_json(found)
-    else:
-        out().print(sentence(found), style="green" if is_clean(found) else "red")
-        for status, number in sorted(found["by_status"].items(), key=lambda pair: -pair[1]):
-            out().print(f"{number:>7}  {status}", markup=False)
-        if found.get("compared_records"):
-            out().print(
-                f"{found['compared_records']} records of the log were folded anew and compared with the ledger",
-                style="dim",
-            )
-        for fault in faults(found):
-            out().print(fault, style="red", markup=False)
-    if not is_clean(found):
         raise typer.Exit(EXIT_REFUSED)
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from services.feedback.audience_doors import Agreements, audience_doors
 from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
+from services.feedback.clock_doors import clock_doors
 from services.feedback.doors import doors
 from services.feedback.learning import learning_doors
 from services.feedback.ledger import Ledger
@@ -59,6 +60,7 @@ def add_doors(
     app.router.lifespan_context = life
     app.include_router(doors(settings, runner, campaigns))
     app.include_router(audience_doors(settings, runner, campaigns, agreements))
+    app.include_router(clock_doors(runner, agreements))
 
 
 def ledger_of(settings: Settings, running: Running) -> ProjectionRunner:

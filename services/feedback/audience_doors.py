@@ -42,7 +42,7 @@ def audience_doors(
 
     async def answer(window: Window) -> dict[str, Any]:
         now, known = datetime.now(UTC), await campaigns.all()
-        agreement = _in_force(agreements, now)
+        agreement = in_force(agreements, now)
 
         def query(connection: sa.Connection) -> dict[str, Any]:
             return audience(connection, agreement, known, window, int(now.timestamp() * 1000))
@@ -65,7 +65,8 @@ def audience_doors(
     return router
 
 
-def _in_force(agreements: Agreements | None, at: datetime) -> Agreement | None:
+def in_force(agreements: Agreements | None, at: datetime) -> Agreement | None:
+    """The agreement in force; None before the first, and where none is read."""
     try:
         return agreements.in_force(at) if agreements is not None else None
     except LookupError:

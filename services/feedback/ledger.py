@@ -16,7 +16,7 @@ from schemas.lifecycle import ACTIONS, Effect, Life
 from schemas.topics import Topic
 from schemas.vocabulary import Source
 from schemas.wire import UndecodableRecord, encode
-from services.feedback import tables
+from services.feedback import clocks, tables
 from services.feedback.dead_records import FEEDBACK, dead_letter
 from services.feedback.lead_row import COLUMNS, LeadRow
 from services.runtime.bulk import select_by, upsert
@@ -35,14 +35,6 @@ _READ_ELSEWHERE = frozenset({topics.STATUSES, topics.TEAMS})
 _CHOICES: dict[str, Choice] = {
     topics.LEADS.name: lambda kind: kind != _TIMER_HEADER,
     **{topic.name: lambda kind: kind not in _KNOWN_HEADERS for topic in _READ_ELSEWHERE},
-}
-
-_CLOCK_STATES: dict[type[Event], str] = {
-    sla.ClockStarted: "running",
-    sla.ClockMet: "met",
-    sla.ClockBreached: "breached",
-    sla.ClockCancelled: "cancelled",
-    sla.ClockCorrected: "met",
 }
 
 _OF_LEAD = tuple(tables.LEADS.c[name] for name in COLUMNS)
@@ -79,6 +71,9 @@ _UNDO_REJECTION = (
     .values(undone=sa.true())
 )
 _UNDO_WIN = sa.update(tables.WINS).where(tables.WINS.c.event_id == sa.bindparam("of_event")).values(undone=sa.true())
+_UNDO_ATTEMPT = (
+    sa.update(tables.ATTEMPTS).where(tables.ATTEMPTS.c.event_id == sa.bindparam("of_event")).values(undone=sa.true())
+)
 _CLOSE = (
     sa.update(tables.LETTERS)
     .where(tables.LETTERS.c.letter_id == sa.bindparam("of_letter"))
@@ -223,8 +218,10 @@ class _Batch:
 
     def _count(self, row: LeadRow, event: Event, event_id: EventId, before: Life) -> None:
         """What reports count: of events in effect only."""
-        if type(event) in _CLOCK_STATES:
-            self._clock(event, row.at_ms)
+        if isinstance(event, sla.ClockStarted):
+            self._add(tables.CLOCKS, clocks.started(event, row))
+        elif isinstance(event, sla.ClockEvent):
+            self._update(clocks.CHANGE, clocks.change(event))
         elif isinstance(event, intake.LeadSubmitted):
             self._touched_by(row, event_id, row.at_ms, event.source, None)
             if event.source.cost is not None:
@@ -269,6 +266,8 @@ class _Batch:
         match event:
             case desk.LeadRejected():
                 self._rejected(row, event_id, "rejected", str(event.reason), rep)
+            case desk.ContactAttempted() | desk.LeadConnected():
+                self._attempted(row, event, event_id, rep)
             case desk.LeadReturned():
                 self._rejected(row, event_id, "rejected" if event.rejected else "recycled", str(event.reason), rep)
             case desk.LeadLost():
@@ -290,6 +289,23 @@ class _Batch:
             case desk.ActionUndone():
                 self._update(_UNDO_REJECTION, {"of_event": event.action_id})
                 self._update(_UNDO_WIN, {"of_event": event.action_id})
+                self._update(_UNDO_ATTEMPT, {"of_event": event.action_id})
+
+    def _attempted(
+        self, row: LeadRow, event: desk.ContactAttempted | desk.LeadConnected, event_id: EventId, rep: str | None
+    ) -> None:
+        self._add(
+            tables.ATTEMPTS,
+            {
+                "event_id": event_id,
+                "lead_id": row.lead_id,
+                "at_ms": min(int(event.occurred_at.timestamp() * 1000), row.at_ms),
+                "rep_id": rep,
+                "channel": str(event.channel),
+                "reached": isinstance(event, desk.LeadConnected),
+                "undone": False,
+            },
+        )
 
     def _rejected(self, row: LeadRow, event_id: EventId, kind: str, reason: str, rep: str | None) -> None:
         self._add(
@@ -303,21 +319,6 @@ class _Batch:
                 "rep_id": rep,
                 "campaign": row.campaign,
                 "undone": False,
-            },
-        )
-
-    def _clock(self, event: Event, at_ms: int) -> None:
-        assert isinstance(event, sla.ClockEvent)
-        self._add(
-            tables.CLOCKS,
-            {
-                "clock_id": event.clock_id,
-                "lead_id": event.lead_id,
-                "clock": event.clock,
-                "team_id": event.team_id,
-                "rep_id": event.rep_id,
-                "at_ms": at_ms,
-                "state": _CLOCK_STATES[type(event)],
             },
         )
 

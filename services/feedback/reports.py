@@ -173,11 +173,13 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
         dict(
             connection.execute(
                 sa.select(clocks.state, sa.func.count())
-                .where(*Window(window.since, window.until).holds(clocks.at_ms, None))
+                .where(*window.holds(clocks.started_ms, clocks.campaign))
                 .group_by(clocks.state)
             ).all()
         )
     )
+    kept["met"] += kept["corrected"]
+    kept["running"] += kept["paused"]
     decided = kept["met"] + kept["breached"]
     by_rep: dict[str, list[Any]] = defaultdict(list)
     for row in offered:

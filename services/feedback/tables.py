@@ -100,9 +100,31 @@ CLOCKS = _table(
     sa.Column("clock", sa.Text, nullable=False),
     sa.Column("team_id", sa.Text, nullable=False),
     sa.Column("rep_id", sa.Text, nullable=False),
-    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("grade", sa.Text),
+    sa.Column("channel", sa.Text),
+    sa.Column("campaign", sa.Text),
+    sa.Column("started_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("deadline_ms", sa.BigInteger, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger),
+    sa.Column("warned_ms", sa.BigInteger),
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("late", sa.Boolean, nullable=False),
+    sa.Column("grace", sa.Boolean, nullable=False),
+    sa.Index("clocks_by_deadline", "state", "deadline_ms"),
 )
+"""Each clock as it is now: running, paused, met, breached, corrected or cancelled; `late`: its breach was detected late."""
+
+ATTEMPTS = _table(
+    "attempts",
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("rep_id", sa.Text),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("reached", sa.Boolean, nullable=False),
+    sa.Column("undone", sa.Boolean, nullable=False),
+)
+"""Each time a rep tried to reach a lead, and whether he did; when it happened, as he says, and not later than it was recorded."""
 
 WINS = _table(
     "wins",

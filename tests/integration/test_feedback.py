@@ -7,9 +7,10 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pgserver
@@ -17,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from aiokafka import AIOKafkaProducer
 
-from schemas.events import alerting, console, desk, intake, scoring, sla
+from schemas.events import alerting, console, desk, intake, routing, scoring, sla
 from schemas.ids import LeadId
 from schemas.topics import ALERTS, DEAD_LETTERS, LEADS, PROFILES, TEAMS
 from services.console import processes
@@ -504,6 +505,76 @@ async def test_wins_are_credited_to_the_touches_that_are_known_now(house: House)
     refused = await house.client.get("/v1/reports/attribution", params={"model": "gut-feeling"})
     assert refused.status_code == 422
     assert "there are first, last, linear" in refused.json()["detail"]
+
+
+async def test_what_is_owed_what_is_late_and_who_kept_his_promise(house: House) -> None:
+    now = datetime.now(UTC)
+    minutes = lambda n: now + timedelta(minutes=n)  # noqa: E731
+    kept, broken, early, paused, waits = (house.story() for _ in range(5))
+    await kept.reaches(source={"campaign": "spring", "channel": "web"})
+    await kept.clock(sla.ClockStarted, started_at=minutes(-60), deadline_at=minutes(-30))
+    await kept.acts(desk.ContactAttempted, channel="phone", disposition="no_answer")
+    await kept.acts(desk.LeadConnected, channel="email")
+    await kept.clock(sla.ClockMet, met_at=minutes(-50), deadline_at=minutes(-30))
+    await kept.accepts()
+    await broken.reaches("ben")
+    await broken.clock(sla.ClockStarted, rep_id="ben", started_at=minutes(-60), deadline_at=minutes(-30))
+    late = {"since": 0, "on_breach": {"kind": "alert"}, "detected_late": True}
+    await broken.clock(sla.ClockBreached, rep_id="ben", deadline_at=minutes(-30), **late)
+    await early.reaches()
+    await early.clock(sla.ClockStarted, started_at=minutes(-60), deadline_at=minutes(-30))
+    await early.clock(sla.ClockBreached, deadline_at=minutes(-30), since=0, on_breach={"kind": "alert"})
+    await early.acts(desk.ContactAttempted, "a-mistake", channel="phone", disposition="voicemail")
+    await early.clock(sla.ClockCorrected, corrected_by="a-mistake", happened_at=minutes(-40))
+    await early.acts(desk.ActionUndone, action_id="a-mistake")
+    await paused.reaches()
+    await paused.clock(sla.ClockStarted, started_at=minutes(-10), deadline_at=minutes(20))
+    await paused.clock(sla.ClockPaused, paused_at=minutes(-5))
+    await paused.clock(sla.ClockResumed, resumed_at=minutes(-1), deadline_at=minutes(45))
+    await waits.submitted()
+    await waits.scored()
+    await waits.judged()
+    await waits.routed()
+    queued = {
+        "lead_id": waits.lead, "request_id": waits.life.offer, "team_id": "sales", "pool_id": "inbound",
+        "reason": "nobody_available", "because": "anna is away until Monday", "agreement": "tests", "agreement_version": 1,
+    }  # fmt: skip
+    await waits.says(routing.LeadQueued.model_validate(queued))
+
+    due = await house.get("/v1/due", within=60)
+    assert [(d["lead_id"], d["state"]) for d in due["due"]] == [(str(paused.lead), "running")]
+    assert 44 <= due["due"][0]["minutes_left"] <= 45
+    assert (await house.get("/v1/due", within=30))["total"] == 0
+
+    unworked = await house.get("/v1/unworked")
+    assert unworked["by_status"] == {"assigned": 2, "waiting": 1}
+    why = {lead["lead_id"]: lead["why"] for lead in unworked["leads"]}
+    assert why[str(waits.lead)] == "waits in the queue: anna is away until Monday"
+    assert "ben has it" in why[str(broken.lead)]
+    assert "first-response was due 30 min ago" in why[str(broken.lead)]
+    assert why.keys() == {str(waits.lead), str(broken.lead), str(paused.lead)}
+    assert (await house.get("/v1/unworked", team="another"))["total"] == 0
+
+    report = await house.get("/v1/reports/sla", zone="Europe/Berlin")
+    counts = {"met": 1, "breached": 1, "corrected": 1, "running": 1, "paused": 0, "cancelled": 0, "detected_late": 1}
+    assert {name: report["clocks"][name] for name in counts} == counts
+    assert report["clocks"]["met_share"] == 0.6667
+    by_rep = {group["rep"]: group for group in report["by"]["rep"]}
+    assert by_rep["ben"]["clocks"]["met_share"] == 0
+    assert (by_rep["anna"]["first_response"]["assignments"], by_rep["anna"]["first_response"]["answered"]) == (3, 2)
+    began = minutes(-60).astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"{began:%a %H}" in {group["hour"] for group in report["by"]["hour"]}
+    assert (await house.get("/v1/reports/sla", campaign="spring"))["clocks"]["breached"] == 0
+
+    efforts = await house.get("/v1/reports/efforts")
+    assert sum(week["marketing"]["qualified"]["value"] for week in efforts["weeks"]) == 5
+    assert sum(week["sales"]["clocks"]["kept"] for week in efforts["weeks"]) == 2
+    assert efforts["weeks"][-1]["sales"]["by_channels"] == {"2": 1}
+
+    told = await house.get(f"/v1/leads/{broken.lead}/clocks")
+    assert told[0]["says"].endswith("which was detected late")
+    assert (await house.client.get("/v1/leads/nobody/clocks")).status_code == 404
+    assert (await house.client.get("/v1/reports/sla", params={"zone": "Middle/Earth"})).status_code == 422
 
 
 @pytest.mark.parametrize(
