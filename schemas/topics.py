@@ -158,7 +158,9 @@ REGISTRY: tuple[Entry, ...] = (
         alerting.DeliveryAttempted,
         alerting.RecipientDisabled,
         alerting.RecipientEnabled,
+        alerting.CrmRecordWritten,
         alerting.CrmRecordHeard,
+        alerting.CrmRead,
     ),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
     *_entries(

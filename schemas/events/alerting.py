@@ -204,15 +204,32 @@ class RecipientEnabled(Event):
     enabled_at: Instant
 
 
-class CrmRecordHeard(Event):
-    """What a CRM was found to say of a lead, after whatever it meant here was recorded."""
+class CrmRecord(Event):
+    """What a CRM's record of a lead is known to say. Never said itself."""
 
     recipient: RecipientId
     record: CrmRecordId
-    """The CRM's id of its record."""
     lead_id: LeadId
     stage: NonPersonalText | None
-    """The stage in the CRM's words."""
+    """In the CRM's words."""
     owner: RepId | None
+
+
+class CrmRecordWritten(CrmRecord):
+    """It was told so from here. What is none was left as it is."""
+
+
+class CrmRecordHeard(CrmRecord):
+    """Somebody changed it there, and what that means here was recorded, or was refused."""
+
     modified_at: Instant
-    """When the record was changed, by the CRM's clock: what is read next begins here."""
+    """By the CRM's clock."""
+    refused: Because | None = None
+    """Why the desk took nothing of it."""
+
+
+class CrmRead(Event):
+    """All changes up to this time, by the CRM's clock, have been seen to."""
+
+    recipient: RecipientId
+    upto: Instant

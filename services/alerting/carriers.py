@@ -1,4 +1,4 @@
-"""Who carries a message: apprise for channels and notices to reps, signed HTTP for webhooks. What a failure means is the courier's to say."""
+"""Who carries a message: apprise to people, signed HTTP to webhooks, adapters to CRMs. What a failure means is the courier's to say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -17,12 +17,14 @@ from schemas.events.alerting import AlertReleased, DeliveryReplayed, NewsRelease
 from schemas.topics import PROFILES
 from services.alerting import shelf
 from services.alerting.backlog import Owed
+from services.alerting.crm.telling import Crms
 from services.alerting.delivery import Channel
 from services.alerting.faults import ChannelUnusable, NotDelivered, expand
 from services.alerting.message import Message, Writer
 from services.alerting.tools_file import ToolsFileReader
 from services.alerting.webhook import WITHIN_SECONDS, Endpoint, body_of
 from services.runtime.agreements import AgreementReader
+from services.runtime.appending import Appender
 from services.runtime.projection import Behind, ProjectionRunner
 from services.runtime.settings import Settings
 
@@ -34,6 +36,8 @@ class Surroundings(Protocol):
 
     @property
     def agreements(self) -> AgreementReader: ...
+    @property
+    def appender(self) -> Appender: ...
 
 
 class Carriers:
@@ -52,6 +56,7 @@ class Carriers:
         self._tools = ToolsFileReader(settings)
         self._writer = Writer(settings)
         self._channels: dict[tuple[str, str], Channel] = {}
+        self.crms = Crms(running.appender, tables, self._tools, environment, client)
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +80,7 @@ class Carriers:
         elif released.tool is ToolKind.REP:
             await self._rep(agreement, released)
         else:
-            raise ChannelUnusable(f"this version does not know how to reach a {released.tool.value}")
+            await self._crm(agreement, released)
 
     async def _alert(self, agreement: Agreement, released: AlertReleased) -> None:
         terms = agreement.channels.get(released.recipient)
@@ -106,7 +111,16 @@ class Carriers:
         message = self._writer.notice(released.alert_id, released.news, terms.answer_within)
         await self._by_apprise(released.recipient, self._tools.now().address_of(rep), message)
 
-    async def _person(self, lead_id: str, allowed: tuple[PersonalField, ...]) -> dict[str, object]:
+    async def _crm(self, agreement: Agreement, released: News) -> None:
+        terms = agreement.tools.crms.get(ToolName(name_of(released)))
+        if terms is None:
+            raise ChannelUnusable(f"the agreement in force has no CRM {name_of(released)}: add it under tools, crms")
+        allowed = tuple(dict.fromkeys((*terms.personal, PersonalField.EXTERNAL_IDS)))
+        person = await self._person(released.news.lead_id, allowed)
+        named = person.pop(PersonalField.EXTERNAL_IDS.value, {})
+        await self.crms.tell(released.recipient, name_of(released), released.news, person, named)
+
+    async def _person(self, lead_id: str, allowed: tuple[PersonalField, ...]) -> dict[str, Any]:
         """What the agreement lets a tool know of the person, as known now. Raises NotDelivered while the tables are behind."""
         if not allowed:
             return {}

@@ -104,7 +104,10 @@ def doors(appender: Appender, agreements: AgreementReader, tables: ProjectionRun
                 limit=limit,
             )
         )
-        return {**(await everybody())[recipient], "messages": [shelf.shown(row) for row in found]}
+        row = (await everybody())[recipient]
+        if row["tool"] == ToolKind.CRM.value:
+            row["refused"] = await tables.read(partial(shelf.refused, recipient=recipient))
+        return {**row, "messages": [shelf.shown(one) for one in found]}
 
     @router.get("/webhooks/{name}/messages/{message_id}", summary="One message")
     async def read_message(name: str, message_id: str) -> dict[str, Any]:
@@ -166,6 +169,7 @@ _NOTHING_YET = {
     "disabled_at": None,
     "last_sent_at": None,
     "next_attempt_at": None,
+    "read_upto": None,
     "owed": 0,
     "sent": 0,
     "failed": 0,

@@ -32,7 +32,9 @@ READS: frozenset[type[Event]] = frozenset(
         alerting.AlertFailed,
         alerting.RecipientDisabled,
         alerting.RecipientEnabled,
+        alerting.CrmRecordWritten,
         alerting.CrmRecordHeard,
+        alerting.CrmRead,
         LeadProfile,
     }
 )
@@ -42,7 +44,7 @@ class AlertingProjection:
     """Reads `alerts` and `profiles`."""
 
     name = "alerting"
-    version = 1
+    version = 2
     topics = (ALERTS, PROFILES)
     metadata = METADATA
     choices: ClassVar[Mapping[str, Choice]] = {ALERTS.name: of_types(READS - {LeadProfile}), PROFILES.name: of_types({LeadProfile})}
@@ -95,7 +97,11 @@ class _Work:
             row[0]: dict(zip(RECIPIENTS.c.keys(), row, strict=True))
             for row in select_by(connection, RECIPIENTS.c.recipient, recipients)
         }
-        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        records = {str(getattr(event, "record", "")) for _, event in events}
+        self._records = {
+            (row.recipient, row.record): dict(row._mapping)
+            for row in connection.execute(sa.select(RECORDS).where(RECORDS.c.record.in_(records)))
+        }
 
     def read(self, event: Event, at_ms: int) -> None:
         """One event."""
@@ -117,15 +123,10 @@ class _Work:
                 self._recipient(event.recipient).update(disabled_ms=_ms(event.disabled_at), because=event.because)
             case alerting.RecipientEnabled():
                 self._recipient(event.recipient).update(disabled_ms=None, failures=0, failing_ms=None, because=None)
-            case alerting.CrmRecordHeard():
-                self._records[event.recipient, event.lead_id] = {
-                    "recipient": event.recipient,
-                    "lead_id": event.lead_id,
-                    "record": event.record,
-                    "stage": event.stage,
-                    "owner": event.owner,
-                    "modified_ms": _ms(event.modified_at),
-                }
+            case alerting.CrmRecordWritten() | alerting.CrmRecordHeard():
+                self._record(event, at_ms)
+            case alerting.CrmRead():
+                self._recipient(event.recipient).update(tool="crm", read_ms=_ms(event.upto))
 
     def write(self) -> None:
         """All that was touched."""
@@ -172,6 +173,26 @@ class _Work:
         if row is not None and row["replay"] <= event.replay:
             row.update(attempts=event.attempts, next_ms=None, settled_ms=at_ms, **how)
 
+    def _record(self, event: alerting.CrmRecordWritten | alerting.CrmRecordHeard, at_ms: int) -> None:
+        """What was written as none was left as it is; what is heard is the whole of it."""
+        row = self._records.setdefault(
+            (event.recipient, event.record),
+            {
+                "recipient": event.recipient,
+                "record": event.record,
+                "lead_id": event.lead_id,
+                "stage": None,
+                "owner": None,
+                "at_ms": at_ms,
+                "refused": None,
+            },
+        )
+        heard = isinstance(event, alerting.CrmRecordHeard)
+        for name in ("stage", "owner"):
+            if heard or getattr(event, name) is not None:
+                row[name] = getattr(event, name)
+        row.update(at_ms=at_ms, refused=event.refused if isinstance(event, alerting.CrmRecordHeard) else None)
+
     def _recipient(self, recipient: RecipientId) -> dict[str, Any]:
         return self._recipients.setdefault(
             recipient,
@@ -183,6 +204,7 @@ class _Work:
                 "failing_ms": None,
                 "disabled_ms": None,
                 "because": None,
+                "read_ms": None,
             },
         )
 

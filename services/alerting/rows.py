@@ -37,9 +37,10 @@ RECIPIENTS = sa.Table(
     sa.Column("failing_ms", sa.BigInteger),
     sa.Column("disabled_ms", sa.BigInteger),
     sa.Column("because", sa.Text),
+    sa.Column("read_ms", sa.BigInteger),
 )
-"""`failures`: attempts that failed since the last success, the first of them at `failing_ms`. `because`: why it failed last, or was
-disabled."""
+"""`failures`: attempts that failed since the last success, the first of them at `failing_ms`. `because`: why it failed
+last, or was disabled. `read_ms`: up to where a CRM's changes have been seen to."""
 
 PEOPLE = sa.Table(
     "alerting_people",
@@ -52,10 +53,11 @@ RECORDS = sa.Table(
     "alerting_crm_records",
     METADATA,
     sa.Column("recipient", sa.String(64), primary_key=True),
-    sa.Column("lead_id", sa.String(36), primary_key=True),
-    sa.Column("record", sa.String(200)),
+    sa.Column("record", sa.String(200), primary_key=True),
+    sa.Column("lead_id", sa.String(36), nullable=False, index=True),
     sa.Column("stage", sa.String(200)),
     sa.Column("owner", sa.String(64)),
-    sa.Column("modified_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.Text),
 )
-"""What a CRM was last known to say of a lead: as it was heard there, or told it from here."""
+"""What a CRM was last known to say of a lead: as it was heard there, or told it from here. `owner`: the rep."""

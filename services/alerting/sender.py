@@ -33,16 +33,19 @@ from schemas.events.alerting import (
     RecipientEnabled,
     ToolKind,
 )
+from schemas.ids import RecipientId
 from schemas.topics import ALERTS
 from schemas.wire import Envelope, UndecodableRecord, decode
 from services.alerting import shelf
 from services.alerting.backlog import Backlog, Line, Released, begin_at
 from services.alerting.carriers import Carriers
 from services.alerting.courier import Courier, now_ms
+from services.alerting.crm.hearing import Listener
 from services.alerting.patience import PEOPLE, TOOLS, Patience
 from services.alerting.reading import AlertingProjection
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
+from services.runtime.topics import partition_of
 
 if TYPE_CHECKING:
     from services.runtime.main import Running
@@ -75,7 +78,9 @@ async def sender(settings: Settings, running: Running) -> AsyncIterator[None]:
     tables = running.projection(AlertingProjection())
     async with Carriers.open(settings, running, tables, os.environ) as carriers:
         patience = partial(patience_with, settings.webhook_delays)
-        async with Sender(settings, running, tables, carriers, patience).delivering():
+        its = Sender(settings, running, tables, carriers, patience)
+        listener = Listener(settings, running.appender, running.agreements, tables, carriers.crms, its.owns)
+        async with its.delivering(), listener.listening():
             yield
 
 
@@ -117,6 +122,12 @@ class Sender:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def owns(self, recipient: RecipientId) -> bool:
+        """Whether this process is the one that sees to the recipient, and knows what he is owed."""
+        tp = TopicPartition(self._settings.topic(ALERTS), partition_of(recipient, self._settings.partitions))
+        backlog = self._backlogs.get(tp)
+        return backlog is not None and backlog.owned and backlog.position >= self._ends[tp]
 
     async def _run(self) -> None:
         pause = 0.1

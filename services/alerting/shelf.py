@@ -51,6 +51,7 @@ def recipients(connection: sa.Connection) -> list[dict[str, Any]]:
             "disabled_at": _at(row.disabled_ms),
             "last_sent_at": _at(row.sent_ms),
             "next_attempt_at": _at(nexts.get(row.recipient)),
+            "read_upto": _at(row.read_ms),
             **{state: counts.get((row.recipient, state), 0) for state in ("owed", "sent", "failed")},
         }
         for row in connection.execute(sa.select(RECIPIENTS).order_by(RECIPIENTS.c.recipient))
@@ -102,17 +103,35 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def record(connection: sa.Connection, recipient: str, lead_id: str) -> dict[str, Any] | None:
-    """What a CRM was last known to say of a lead."""
-    row = connection.execute(
-        sa.select(RECORDS).where(RECORDS.c.recipient == recipient, RECORDS.c.lead_id == lead_id)
-    ).one_or_none()
-    return None if row is None else dict(row._mapping)
+def records(connection: sa.Connection, recipient: str, named: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What a CRM was last known to say in these records."""
+    found = connection.execute(
+        sa.select(RECORDS).where(RECORDS.c.recipient == recipient, RECORDS.c.record.in_(list(named)))
+    )
+    return {row.record: dict(row._mapping) for row in found}
 
 
-def read_upto_ms(connection: sa.Connection, recipient: str) -> int:
-    """The newest change that was heard of a CRM, ms; 0: none."""
-    return connection.scalar(sa.select(sa.func.max(RECORDS.c.modified_ms)).where(RECORDS.c.recipient == recipient)) or 0
+def record_of(connection: sa.Connection, recipient: str, lead_id: str) -> str | None:
+    """The CRM's record of a lead, if one is known."""
+    query = sa.select(RECORDS.c.record).where(RECORDS.c.recipient == recipient, RECORDS.c.lead_id == lead_id)
+    found: str | None = connection.execute(query.order_by(RECORDS.c.at_ms.desc())).scalars().first()
+    return found
+
+
+def refused(connection: sa.Connection, recipient: str) -> list[dict[str, Any]]:
+    """Changes in a CRM that the desk took nothing of, the newest first."""
+    query = sa.select(RECORDS).where(RECORDS.c.recipient == recipient, RECORDS.c.refused.is_not(None))
+    return [
+        {"record": row.record, "lead_id": row.lead_id, "stage": row.stage, "owner": row.owner, "because": row.refused}
+        for row in connection.execute(query.order_by(RECORDS.c.at_ms.desc()).limit(100))
+    ]
+
+
+def read_upto_ms(connection: sa.Connection, recipient: str) -> int | None:
+    """Up to where a CRM's changes have been seen to, ms; none: it was never read."""
+    query = sa.select(RECIPIENTS.c.read_ms).where(RECIPIENTS.c.recipient == recipient)
+    upto: int | None = connection.execute(query).scalar()
+    return upto
 
 
 def _state(row: Any) -> str:

@@ -5,6 +5,7 @@ reps:
   anna: "mailto://${SMTP_USER}:${SMTP_PASSWORD}@example.com?to=anna@example.com"
   ben: "slack://${SLACK_TOKEN}/#ben-leads"
 other_reps: "mailto://mail.example.com:25?from=leads@example.com&to={rep}@example.com"
+crms: {…}        # services/alerting/crm/terms.py
 ```
 Addresses are apprise's; `${NAME}` is taken from the environment of the alerting service.
 """
@@ -18,7 +19,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.agreement.reading import read
+from schemas.agreement.tools import ToolName
 from schemas.ids import RepId
+from services.alerting.crm.terms import CrmTerms
 from services.alerting.faults import ChannelUnusable
 from services.runtime.settings import Settings
 
@@ -33,6 +36,7 @@ class ToolsFile(BaseModel):
     reps: dict[RepId, Address] = {}
     other_reps: Address | None = None
     """For reps who are not named; `{rep}` in it is the rep's id."""
+    crms: dict[ToolName, CrmTerms] = {}
 
     def address_of(self, rep: RepId) -> str:
         """Where a rep is told. Raises ChannelUnusable."""

@@ -1,7 +1,8 @@
 """Signed messages to endpoints, by Standard Webhooks: https://www.standardwebhooks.com.
 
-The signature is a dozen lines; the `standardwebhooks` package would bring a second HTTP model and half a dozen packages
-for them. The tests hold it against that package's own test vector.
+The signature is a dozen lines of `hmac`. The `standardwebhooks` package signs with one secret at a time and takes any; here a
+message is signed with both while secrets are changed, and a secret that is none is refused. The tests hold the signature
+against that package's own test vector.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 import schemas.events
 from schemas.agreement.life import COURSE_EVENTS
 from schemas.base import Event
-from schemas.events import desk, scoring, sla
+from schemas.events import alerting, desk, scoring, sla
 from schemas.events.alerting import AlertSent
 from schemas.events.desk import LeadAccepted, ProfileNote
 from schemas.events.intake import EngagementObserved
@@ -37,7 +37,7 @@ from schemas.topics import (
 )
 from services.runtime.main import SERVICES, Service
 
-ABSTRACT = frozenset({desk.Action, desk.Outcome, desk.RosterMember, scoring.Verdict, sla.ClockEvent})
+ABSTRACT = frozenset({alerting.CrmRecord, desk.Action, desk.Outcome, desk.RosterMember, scoring.Verdict, sla.ClockEvent})
 """What several events share; never said itself."""
 
 _SERVICES = Path(__file__).resolve().parents[2] / "services"
