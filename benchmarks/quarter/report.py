@@ -44,6 +44,7 @@ def _pool(quarter: Quarter, pool: str) -> dict[str, Any]:
             "share": round(account.share, 3),
             "assigned": account.assigned,
             "shortfall": round(account.share - account.assigned, 3),
+            "written_off": round(account.share - account.assigned - account.lag, 3),
             "largest_shortfall": round(account.shortfall, 3),
             "largest_surplus": round(account.surplus, 3),
         }
@@ -83,10 +84,10 @@ def tell(report: dict[str, Any], console: Console) -> None:
     for name, pool in report["pools"].items():
         waits = pool["wait_seconds_of_who_waited"] or pool["wait_seconds"]
         table = Table(title=f"{name}: {pool['assignments']:,} assignments", title_justify="left", show_edge=False)
-        for column in ("rep", "weight", "share", "assigned", "shortfall", "largest", "largest surplus"):
+        for column in ("rep", "weight", "share", "assigned", "shortfall", "written off", "largest", "largest surplus"):
             table.add_column(column, justify="left" if column == "rep" else "right")
         for rep, row in pool["reps"].items():
-            numbers = (f"{row[key]:,.2f}" for key in ("shortfall", "largest_shortfall", "largest_surplus"))
+            numbers = (f"{row[key]:,.2f}" for key in ("shortfall", "written_off", "largest_shortfall", "largest_surplus"))
             table.add_row(rep, str(row["weight"]), f"{row['share']:,.2f}", f"{row['assigned']:,}", *numbers)
         console.print(table)
         console.print(

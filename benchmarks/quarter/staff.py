@@ -12,7 +12,7 @@ BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
 """Clocks change within it: in New York on 8 March, in Berlin on 29 March."""
 OPENS, CLOSES = time(9), time(18)
 ZONES = {"berlin": ZoneInfo("Europe/Berlin"), "new_york": ZoneInfo("America/New_York")}
-CAP = 30
+CAP = 40
 
 AGREEMENT = """
 name: quarter

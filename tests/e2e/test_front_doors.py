@@ -130,6 +130,8 @@ async def test_the_processes_are_those_that_up_named(up: Up) -> None:
 GUARDED = [
     ("intake", "POST", "/v1/leads"),
     ("intake", "POST", "/v1/engagements"),
+    ("intake", "POST", "/v1/imports"),
+    ("intake", "GET", "/v1/imports"),
     ("desk", "GET", "/v1/inbox?rep=anna"),
     ("desk", "POST", f"/v1/leads/{uuid.uuid4()}/actions"),
     ("desk", "POST", "/v1/outcomes"),
@@ -422,3 +424,25 @@ async def test_the_console_checks_an_agreement_in_json(tmp_path: Path) -> None:
     (finding,) = json.loads(answer)["findings"]
     assert wrong.read_text(encoding="utf-8").splitlines()[finding["line"] - 1].strip() == "within: soon"
     assert finding.keys() >= {"severity", "code", "path", "line", "message", "remedy"}
+
+
+async def test_a_file_of_leads_is_imported_by_the_command_once_and_its_leads_reach_reps(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "fair.csv"
+    addresses = [an_address() for _ in range(12)]
+    file.write_text("Work mail;Name;Topic\n" + "".join(f"{a};Jo;demo\n" for a in addresses) + "nobody;Jo;demo\n")
+    words = ("import", str(file), "--set", "source.campaign=fair", "--data", str(up.data), "--json")
+    code, answer, complaint = await leadloop(*words)
+    said = json.loads(answer)
+    assert (code, complaint) == (1, ""), "one row is refused"
+    assert (said["state"], said["taken_in"], said["refused"]) == ("done", 12, 1)
+    assert said["refusals"][0]["line"] == 14
+    assert said["columns"] == {"Work mail": "email", "Name": "name", "Topic": "attributes.topic"}
+    again = json.loads((await leadloop(*words))[1])
+    assert (again["import_id"], again["taken_in"]) == (said["import_id"], 12)
+    shown = json.loads((await leadloop("imports", "show", said["import_id"], "--rows", "taken_in", "--data", str(up.data), "--json"))[1])
+    for row in shown["lines"]:
+        await up.until(f"/v1/leads/{row['lead_id']}", lambda lead: lead["lead_status"] == "assigned")
+    code, answer, complaint = await leadloop("import", str(tmp_path / "none.csv"), "--data", str(up.data))
+    assert (code, "cannot be read" in complaint) == (1, True)
+    code, answer, complaint = await leadloop("imports", "cancel", "nothing", "--data", str(up.data))
+    assert (code, "no import 'nothing'" in complaint) == (1, True)

@@ -69,6 +69,9 @@ class ImportWorker:
             except _WORLD as error:
                 log.warning("import_waits", because=type(error).__name__)
                 await asyncio.sleep(_BEAT_SECONDS)
+            except Exception as error:  # what nobody foresaw must not end all imports in silence
+                log.exception("import_broke_off", error=type(error).__name__)
+                await asyncio.sleep(HOLDER_SILENT_SECONDS)
 
     async def _wait_for_the_queue(self) -> None:
         beat, since = -1, time.monotonic()
