@@ -67,6 +67,28 @@ async def _send(house: House, client: httpx.AsyncClient, promised: Promised, bod
     promised.people[said["lead_id"]] = body
 
 
+async def import_leads(house: House, promised: Promised, *, number: int, seed: int) -> None:
+    """One file of leads, handed in once more while it is taken in; every row must become one submission."""
+    chance = random.Random(f"{seed}/import")
+    people = [{"email": f"listed{i}@firm{i % 7}.example", "name": f"Listed {i}", "company": f"Firm {i % 7}"} for i in range(number)]
+    lines = [f"{p['email']},{p['name']},{p['company']},{chance.choice(['demo', 'newsletter'])}\n" for p in people]
+    url = f"{house.doors['intake']}/v1/imports"
+    async with house.client() as client:
+        file = {"content": "email,name,company,topic\n" + "".join(lines), "headers": {"Content-Type": "text/csv"}}
+        ids = {(await until_answered(lambda: client.post(url, **file))).json()["import_id"] for _ in range(2)}
+        assert len(ids) == 1, "one file became two imports"
+        said: dict[str, Any] = {}
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while said.get("state") != "done":
+                await asyncio.sleep(RETRY_SECONDS)
+                said = (await until_answered(lambda: client.get(f"{url}/{min(ids)}"))).json()
+        assert (said["taken_in"], said["repeated"], said["failed"]) == (number, 0, 0), said
+        rows = (await until_answered(lambda: client.get(f"{url}/{min(ids)}/rows"))).json()["rows"]
+    for row in rows:
+        promised.submissions[row["submission_id"]] = row["lead_id"]
+        promised.people[row["lead_id"]] = people[row["line"] - 2]
+
+
 async def work(house: House, promised: Promised, rep: str, *, seed: int, until: asyncio.Event) -> None:
     """A rep: looks into the inbox and acts on what is there; some leads he leaves until their clock breaches."""
     chance = random.Random(f"{seed}/{rep}")

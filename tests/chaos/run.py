@@ -30,6 +30,8 @@ TIMELINES = 60
 """Of how many leads the timeline is compared with the log."""
 TIMERS_LATE_SECONDS = 120.0
 """How late a TimerDue may be besides the outages: a session time and a restart, on a machine with much else to do."""
+IMPORT_BEFORE_SECONDS = 0.7
+"""So long before intake is killed it is handed a file: long enough to be answered, too short for all rows."""
 EVIDENCE = "evidence.msgpack.gz"
 
 INTERRUPTS_ALERTS = {Deed.KILL_BROKER: 2, Deed.FREEZE_BROKER: 2, Deed.KILL_ALL: 1}
@@ -44,6 +46,8 @@ class Plan:
     seed: int = 7
     quiet_within_seconds: float = 240.0
     environment: tuple[tuple[str, str], ...] = ()
+    imported: int = 0
+    """So many leads more come in a file, a moment before intake is killed for the first time."""
     squalls: Sequence[Squall] = ()
     """What happens to the team meanwhile; at the end everybody must be there."""
     killed_starts: Sequence[KilledStart] = ()
@@ -131,10 +135,18 @@ async def _burden(house: House, plan: Plan, promised: Promised) -> None:
         seconds = plan.leads / plan.per_second
         faults = group.create_task(_faults(house, plan.faults, seconds))
         storm = group.create_task(storms.blow(house, promised, plan.squalls, seconds))
+        listed = group.create_task(_import(house, plan, promised, seconds))
         await load.send_leads(house, promised, number=plan.leads, per_second=plan.per_second, seed=plan.seed)
-        await asyncio.gather(faults, storm)
+        await asyncio.gather(faults, storm, listed)
         over.set()
         await asyncio.gather(*reps)
+
+
+async def _import(house: House, plan: Plan, promised: Promised, seconds: float) -> None:
+    if plan.imported:
+        killed_at = min(fault.at for fault in plan.faults if fault == Fault(fault.at, Deed.KILL, "intake"))
+        await asyncio.sleep(max(0.0, killed_at * seconds - IMPORT_BEFORE_SECONDS))
+        await load.import_leads(house, promised, number=plan.imported, seed=plan.seed)
 
 
 async def _faults(house: House, faults: Sequence[Fault], seconds: float) -> None:

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 HOLDER_SILENT_SECONDS = 5.0
 """A holder of the queue whose beat has not changed for so long has died."""
 _BEAT_SECONDS = 1.0
-_LOOK_EVERY_SECONDS = 2.0
+_LOOK_EVERY_SECONDS = 5.0
 """How soon what another process put into the queue is found."""
 _TICK_SECONDS = 0.02
 _NOTE_EVERY_SECONDS = 0.1
