@@ -45,7 +45,8 @@ class Waiting:
 
     grade: str
     arrived_at: datetime
-    request: str
+    asked: int
+    """The how manyth request of all: who asks first is first among those who arrived in one millisecond."""
     lead: str = field(compare=False)
     since: datetime = field(compare=False)
     excluded: frozenset[str] = field(compare=False)
@@ -65,6 +66,7 @@ class Check:
         self.found: list[str] = []
         self.number_found = 0
         self.assigned = 0
+        self._requests = 0
         self._asked: dict[str, tuple[str, Waiting]] = {}
         self._holders: dict[str, tuple[str, str]] = {}
         """Request -> (rep, lead) of every place that is taken."""
@@ -121,7 +123,8 @@ class Check:
             case routing.AssignmentRequested():
                 assert isinstance(event.ask, routing.FromPool)
                 excluded = frozenset(map(str, event.ask.excluded))
-                one = Waiting(str(event.grade), event.arrived_at, event.request_id, event.lead_id, at, excluded)
+                self._requests += 1
+                one = Waiting(str(event.grade), event.arrived_at, self._requests, event.lead_id, at, excluded)
                 self._asked[event.request_id] = (event.ask.pool_id, one)
                 self.waiting[event.ask.pool_id].add(one)
             case routing.AssignmentReleased():

@@ -315,6 +315,10 @@ class Replay:
             self.effects.pop((topic.name, record.offset), None)
         return taken
 
+    def length(self, topic: Topic) -> int:
+        """How many records the topic has, those taken included: the offset of the next one."""
+        return len(self._logs[topic.name])
+
     def life(self, lead: str) -> Life:
         """The lead's life as the processors that follow it know it. Raises LookupError if none of them does."""
         for hosted in self.hosted.values():

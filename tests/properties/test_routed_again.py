@@ -37,7 +37,7 @@ class Kept:
 
 
 def recorded(lines: list[dict[str, Any]]) -> World:
-    history, world = History(AGREEMENT), World(AGREEMENT, start=START)
+    history, world = History(AGREEMENT), World(AGREEMENT, start=START, keep_logs=True)
     for line in lines:
         for happening in history.read([json.dumps(line).encode()]):
             list(world.take(happening))

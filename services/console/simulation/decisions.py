@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.events import routing
-from schemas.ids import LeadId, RepId
+from schemas.ids import LeadId, PoolId, RepId, TeamId
 
 Name = Callable[[str], str]
 """What a lead or rep is called in the history that was given."""
@@ -38,12 +38,21 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a lead."""
+
+    rep_id: RepId
+    pool_id: PoolId | None
+    team_id: TeamId
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawn:
     """A lead was taken from its rep."""
 
     at: datetime
     event: routing.AssignmentWithdrawn
-    was: routing.LeadAssigned
+    was: Holder
 
 
 Decision = Assigned | Waits | Withdrawn

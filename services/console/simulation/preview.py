@@ -27,7 +27,7 @@ def preview(agreement: Agreement, lead: LeadFile, roster: Roster | None, at: dat
         list(world.take(TeamTold(at, "the roster", RepJoined(**member.said()))))
     named = str(lead.lead_id) if lead.lead_id is not None else "lead"
     lead_id = names.lead(named)
-    (decision,) = world.take(_coming(lead_id, at, known, standing))
+    *_, decision = world.take(_coming(lead_id, at, known, standing))
     told = document(decision, names.of)
     qualified = judged.verdict == "qualified"
     return {

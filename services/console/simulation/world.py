@@ -23,7 +23,7 @@ from schemas.lifecycle import Effect, Life, State
 from schemas.topics import LEADS, TEAMS
 from schemas.vocabulary import Because, ByRep, BySystem, Grade, Reason, Slug
 from schemas.wire import Record
-from services.console.simulation.decisions import Assigned, Decision, Waits, Withdrawn
+from services.console.simulation.decisions import Assigned, Decision, Holder, Waits, Withdrawn
 from services.console.simulation.happenings import Happening, LeadActed, LeadComes, LeadTold, Scored, TeamTold
 from services.runtime.main import find
 from services.runtime.protocol import Processor
@@ -46,16 +46,19 @@ class World:
         start: datetime,
         also: Sequence[Processor[Any]] = (),
         as_said: bool = True,
+        keep_logs: bool = False,
     ) -> None:
-        """also: processors to be hosted besides routing's, such as the clocks."""
+        """also: processors to be hosted besides routing's, such as the clocks; as_said: see Replay; keep_logs: whether the
+        logs can be read afterwards, which grow with the history."""
         processors = find("routing").processors
         self._team = next(p for p in processors if p.log.name == TEAMS.name)
         self.replay = Replay(
             (*processors, *also), agreements, start=start, latency=timedelta(0), heard=self._heard, as_said=as_said
         )
+        self._keep_logs = keep_logs
         self._known: dict[LeadId, Knowledge] = {}
         self._routed: dict[LeadId, routing.LeadRouted] = {}
-        self._holder: dict[LeadId, routing.LeadAssigned] = {}
+        self._holder: dict[LeadId, Holder] = {}
         self._grades: dict[LeadId, Grade] = {}
         self._decided: list[Decision] = []
         self._acts = any(
@@ -107,6 +110,9 @@ class World:
 
     def _news(self) -> Iterator[Decision]:
         decided, self._decided = self._decided, []
+        if not self._keep_logs:
+            for topic in (LEADS, TEAMS):
+                self.replay.take(topic)
         return iter(decided)
 
     def _comes(self, h: LeadComes) -> None:
@@ -129,7 +135,7 @@ class World:
             parts: dict[str, Any] = {"fit": scored.fit, "engagement": scored.engagement, "contributions": (), "learned": None}
             self._say(LeadScored.model_construct(lead_id=h.lead, **parts, **points, **named))
         if self.life(h.lead).state in (State.NEW, State.NURTURED, State.DISQUALIFIED):
-            judged_at = len(self.replay.records(LEADS)) - 1
+            judged_at = self.replay.length(LEADS) - 1
             self._say(
                 LeadQualified.model_construct(
                     lead_id=h.lead, judged_at=judged_at, rule=_RULE, because=_BECAUSE, **points, **named
@@ -215,7 +221,7 @@ class World:
         if h.rep is not None and (not life.held or h.rep != life.rep):
             self.remarks.append(f"{h.place}: {type(event).__name__} of {h.rep}, who does not have the lead here")
             return
-        here = len(self.replay.records(LEADS))
+        here = self.replay.length(LEADS)
         change: dict[str, Any] = {"epoch": life.epoch, "judged_at": here, "since": here}
         if isinstance(event, desk.Outcome):
             change["assignment_id"] = None  # closing needs nobody
@@ -251,7 +257,7 @@ class World:
             case routing.LeadRouted():
                 self._routed[event.lead_id] = event
             case routing.LeadAssigned():
-                self._holder[event.lead_id] = event
+                self._holder[event.lead_id] = Holder(event.rep_id, event.pool_id, event.team_id)
                 self._decided.append(
                     Assigned(record.at, event, self._routed.get(event.lead_id), self._grade(event), self._cycle(event))
                 )
