@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backtest, engine, hop, imports, learning, loop, proof, restore, routing, scoring
+from benchmarks import backtest, clocks, engine, hop, imports, learning, loop, proof, restore, routing, scoring
 from benchmarks.figures import Figure, medians
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "engine": ("one hop with state and one output: our engine, a plain aiokafka loop, stock Faust", engine.measure),
     "hop": ("what one record costs one processor, by part and without a broker", hop.measure),
     "scoring": ("a score of 60 rules and 40 engagements beside ifs written by hand", scoring.measure),
+    "clocks": ("deadlines a second, how late breaches are said, clocks after SIGKILL", clocks.measure),
     "proof": ("an agreement of 300 rules, proven over all possible leads", proof.measure),
     "learning": ("the score that learns, over a bank's recorded campaigns", learning.measure),
     "backtest": ("the recorded log under another agreement, on two processes", backtest.measure),

@@ -15,9 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from benchmarks.figures import Figure
+from schemas.agreement import load
 from schemas.events.console import AgreementPublished
 from schemas.events.intake import LeadSubmitted
-from schemas.ids import AgreementName, LeadId, SubmissionId, digest
+from schemas.ids import LeadId, SubmissionId, digest
 from schemas.topics import LEADS
 from schemas.vocabulary import AttributeName, NonPersonalText, Source
 from schemas.wire import Envelope, encode, new_trace
@@ -72,7 +73,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, text: str = AGREEMENT.read_text(encoding="utf-8")) -> None:
     """Topics and an agreement."""
     extra = [
         NewTopic(
@@ -83,10 +84,9 @@ async def prepare(settings: Settings) -> None:
     await ensure_topics(settings, extra)
     appender = Appender(settings, "console", Health())
     await appender.start()
-    text = AGREEMENT.read_text()
     await appender.append(
         AgreementPublished(
-            name=AgreementName("bench"),
+            name=load(text, 1).name,
             agreement_version=1,
             content=digest(text.encode()),
             text=text,
