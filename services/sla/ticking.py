@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from schemas.agreement.clock_terms import LateAnswer
+from schemas.agreement.clock_terms import Clock, LateAnswer
 from schemas.base import Event
 from services.runtime.protocol import Context
 from services.sla import saying
@@ -106,12 +106,20 @@ def _replan(clock: Running, watch: Watch, context: Context, said: list[Event]) -
     terms, before = agreement.clock(clock.name), old.clock(clock.name) if old is not None else None
     since_ms = milliseconds(agreement.since or context.now)
     if old is None or before is None or terms is None or clock.deadline_ms <= since_ms:
-        return replace(clock, version=agreement.version)
+        return _of_version(clock, terms, agreement.version)
     was, is_ = hours(before, watch, old), hours(terms, watch, agreement)
     if was.opens_as(is_):
-        return replace(clock, version=agreement.version)
+        return _of_version(clock, terms, agreement.version)
     at_ms = max(since_ms, clock.from_ms or clock.started_ms)
     clock = replanned(clock, was.open_time, is_.open_time, at_ms, agreement.version)
     because = f"version {agreement.version} of the agreement lets it run by {is_.words}, as it is from then on"
     said.append(saying.replanned(clock, watch, context, because))
     return clock
+
+
+def _of_version(clock: Running, terms: Clock | None, version: int) -> Running:
+    """The clock with its plan as it was. One that was remembered before its length was is given the agreement's."""
+    within_ms = clock.within_ms
+    if not within_ms and terms is not None:
+        within_ms = terms.within // timedelta(milliseconds=1)
+    return replace(clock, version=version, within_ms=within_ms)

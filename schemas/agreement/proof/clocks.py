@@ -21,7 +21,7 @@ def unmeetable(case: Case) -> Iterator[Finding]:
         calendar = case.agreement.calendar(clock.calendar)
         started = f"assigned at {case.at:%Y-%m-%d %H:%M} UTC"
         try:
-            due = calendar.add_open_time(case.at, clock.within)
+            due = calendar.add_open_time(case.at, max(clock.step(n).within for n in range(len(clock.then) + 1)))
         except ValueError:
             yield case.say(
                 "error",
@@ -47,9 +47,9 @@ def unmeetable(case: Case) -> Iterator[Finding]:
 
 
 def _while_nobody_works(case: Case, place: int, clock: Clock) -> Iterator[Finding]:
-    """With a roster: pools of which nobody is at work while the clock runs."""
+    """With a roster: pools of which nobody is at work while the clock runs; one by their own hours runs while they are."""
     calendar = case.agreement.calendar(clock.calendar)
-    if case.roster is None or clock.starts_on is not ClockStart.ASSIGNED:
+    if case.roster is None or clock.starts_on is not ClockStart.ASSIGNED or clock.calendar_of is not None:
         return
     for pool in case.agreement.pools:
         members = at_work(case, str(pool))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from schemas.base import Event
 from schemas.events import desk, sla
 from schemas.events.scoring import LeadScored
@@ -337,3 +339,37 @@ def test_a_paused_clock_goes_on_by_the_hours_that_are_in_force_then() -> None:
     (said,) = a.wait(2 * HOUR)
     assert isinstance(said, sla.ClockResumed)
     assert said.deadline_at == datetime.fromisoformat("2026-03-02T15:00:00+01:00")
+
+
+# ------------------------------------------------------------------ what was remembered before
+
+
+def test_a_clock_that_was_remembered_before_there_were_pauses_pauses_all_the_same() -> None:
+    a, _ = lead(clock(pauses=WAITS, met_by=["accepted"]))
+    old = {"name": "c", "start": a.state.clocks[0].start, "started_ms": a.state.clocks[0].started_ms, "deadline_ms": a.state.clocks[0].deadline_ms}
+    remembered = {"assignment": a.state.assignment, "rep": "anna", "team": "sales", "clocks": [old]}
+    a.state = msgspec.msgpack.decode(msgspec.msgpack.encode(remembered), type=Watch)
+    a.wait(HOUR)
+    assert names(a.hears(a.act(desk.NextStepSet, due_at=MONDAY + 10 * HOUR))) == ["ClockPaused"]
+    (said,) = a.wait(10 * HOUR)
+    assert isinstance(said, sla.ClockResumed)
+    assert said.deadline_at == MONDAY + 13 * HOUR
+
+
+# ------------------------------------------------------------------ bad input
+
+
+def test_an_action_counts_neither_from_the_future_nor_from_before_the_clock() -> None:
+    for at, met_at in ((MONDAY + 99 * HOUR, MONDAY + HOUR), (MONDAY - 99 * HOUR, MONDAY)):
+        a, _ = lead(clock())
+        a.wait(HOUR)
+        (said,) = a.hears(a.act(desk.LeadAccepted, at=at))
+        assert isinstance(said, sla.ClockMet)
+        assert said.met_at == met_at
+
+
+def test_an_action_on_a_strangers_assignment_touches_no_clock_and_takes_no_breach_back() -> None:
+    a, _ = lead(clock())
+    assert a.hears(a.act(desk.ContactAttempted, assignment_id="x.1", channel="phone", disposition="busy")) == []
+    a.wait(5 * HOUR)
+    assert a.hears(a.act(desk.LeadAccepted, assignment_id="x.1", at=MONDAY + HOUR)) == []
