@@ -43,6 +43,7 @@ PROBES = int(os.environ.get("LEADLOOP_BENCH_PROBES", "500"))
 PROBES_A_SECOND = 50
 AGREEMENT = (Path(__file__).parent / "clocks.yaml").read_text(encoding="utf-8")
 _DEADLINES = 100_000
+_SETTLING_SECONDS = 15.0
 _IDLE_SECONDS = 5.0
 _PATIENCE_SECONDS = 900
 _FAR_OFFSET = 1 << 40
@@ -104,6 +105,7 @@ async def _with_clocks(bootstrap: str, folder: Path, number: int) -> list[Figure
         await _fill(settings, producer, number)
         async with _sla(settings) as sla:
             await watching.until_started(number)
+            await asyncio.sleep(_SETTLING_SECONDS)  # it reads back what it has just said
             busy = _cpu_seconds(sla.pid)
             await asyncio.sleep(_IDLE_SECONDS)
             idle = (_cpu_seconds(sla.pid) - busy) / _IDLE_SECONDS

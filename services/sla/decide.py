@@ -20,7 +20,7 @@ from services.runtime.protocol import Context, Decision
 from services.sla import saying
 from services.sla.deadlines import hours, instant, milliseconds, next_due_ms, paused, start
 from services.sla.meaning import applies, pause
-from services.sla.noting import meet, resume, take_note
+from services.sla.noting import answer, resume, take_note
 from services.sla.state import GOING, Hand, Missed, Running, Watch
 from services.sla.ticking import look_at_the_time, missed, replan
 
@@ -136,7 +136,7 @@ def _wanted(watch: Watch, event: Event, context: Context, newly: bool, said: lis
     for terms in context.agreement.clocks:
         clock = have.pop(terms.id, None)
         if not applies(terms, context.life):
-            clock = _without_object(clock, terms, watch, context, said)
+            clock = _without_object(clock, terms, watch, event, context, said)
         elif _starts(clock, terms, event, context, newly) and _is_for(terms, watch, context):
             clock = _begin(clock, terms, watch, event, context, said)
         if clock is not None:
@@ -145,18 +145,16 @@ def _wanted(watch: Watch, event: Event, context: Context, newly: bool, said: lis
 
 
 def _without_object(
-    clock: Running | None, terms: Clock, watch: Watch, context: Context, said: list[Event]
+    clock: Running | None, terms: Clock, watch: Watch, event: Event, context: Context, said: list[Event]
 ) -> Running | None:
     """The clock of a lead that has left the state that it is for; leaving a stage is what a stage's clock waits for."""
-    if clock is not None and clock.hand in GOING:
-        if terms.starts_on is ClockStart.STAGE:
-            now_ms = milliseconds(context.now)
-            in_time = clock.hand is Hand.PAUSED or now_ms <= clock.deadline_ms
-            return meet(clock, watch, context, now_ms, said, in_time=in_time)
+    if clock is None or clock.hand in (Hand.MET, Hand.CANCELLED):
+        return clock
+    if terms.starts_on is ClockStart.STAGE and clock.met_by is None:
+        return answer(clock, watch, event, context, said)
+    if clock.hand in GOING:
         return _cancel(clock, watch, context, "the lead is no longer in the state that the clock is for", said)
-    if clock is not None and clock.hand is Hand.BREACHED:
-        return replace(clock, hand=Hand.CANCELLED, met_by=None)
-    return clock
+    return replace(clock, hand=Hand.CANCELLED, met_by=None)
 
 
 def _is_for(terms: Clock, watch: Watch, context: Context) -> bool:

@@ -26,30 +26,26 @@ def take_note(clock: Running, watch: Watch, event: Event, context: Context, said
     clock, behind = _taken_back(clock, terms, watch, event, context, said)
     if behind or not meets(terms, clock.step, event):
         return _breach_undone_by_waiting(clock, terms, watch, event, context, said)
+    return answer(clock, watch, event, context, said)
+
+
+def answer(clock: Running, watch: Watch, event: Event, context: Context, said: list[Event]) -> Running:
+    """The clock after what it waited for, which counts from when it happened."""
+    by = str(context.event_id)
     happened_ms = _happened_ms(event, context, clock.started_ms)
     in_time = clock.hand is Hand.PAUSED or happened_ms <= clock.deadline_ms
-    if clock.hand in GOING:
-        return meet(clock, watch, context, happened_ms, said, in_time=in_time)
-    if not in_time:
-        return replace(clock, met_by=clock.met_by or str(context.event_id))
-    said.append(saying.corrected(clock, clock.name, watch, context, happened_ms))
-    return replace(clock, hand=Hand.MET, met_by=str(context.event_id))
-
-
-def meet(
-    clock: Running, watch: Watch, context: Context, happened_ms: int, said: list[Event], *, in_time: bool
-) -> Running:
-    """The clock after what it waited for."""
-    by = str(context.event_id)
+    if clock.hand is Hand.BREACHED:
+        if not in_time:
+            return replace(clock, met_by=clock.met_by or by)
+        said.append(saying.corrected(clock, clock.name, watch, context, happened_ms))
+        return replace(clock, hand=Hand.MET, met_by=by)
     if in_time:
         said.append(saying.met(clock, watch, context, happened_ms))
         return replace(clock, warnings=(), hand=Hand.MET, met_by=by)
     # The action itself shows that the promise was broken, before any timer did.
     # `since` lies before it, so that it keeps the assignment.
     late = is_late(clock.deadline_ms, context)
-    said.append(
-        saying.breached(clock, watch, context, context.position - 1, late=late, reassign=clock.reassign)
-    )
+    said.append(saying.breached(clock, watch, context, context.position - 1, late=late, reassign=clock.reassign))
     return replace(clock, warnings=(), hand=Hand.BREACHED, met_by=by)
 
 

@@ -415,6 +415,9 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     await back.returns("no_budget")
     await back.recycled()
     await undone.reaches()
+    await undone.clock(sla.ClockStarted)
+    await undone.clock(sla.ClockBreached, since=0, on_breach={"kind": "alert"})
+    await undone.clock(sla.ClockCorrected, corrected_by="told-late", happened_at=datetime.now(UTC))
     await undone.rejects("not_mine", "a-mistake")
     await undone.acts(desk.ActionUndone, action_id="a-mistake", assignment_id=undone.life.last_offer)
     await undone.accepts()
@@ -453,7 +456,7 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     score = await house.get("/v1/reports/scorecard")
     assert score["marketing"] == {"received": 3, "qualified": 3, "qualified_share": 1.0}
     assert (score["sales"]["assignments"], score["sales"]["accepted_assignments"]) == (3, 2)
-    assert score["sales"]["clocks"] == {"met": 1, "breached": 0, "running": 0, "met_share": 1.0}
+    assert score["sales"]["clocks"] == {"met": 2, "breached": 0, "running": 0, "met_share": 1.0}
     only = await house.get("/v1/reports/funnel", campaign="(none)")
     assert only["stages"][0]["leads"] == 1
 

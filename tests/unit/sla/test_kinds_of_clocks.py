@@ -154,6 +154,13 @@ def test_a_stage_may_last_only_so_long() -> None:
     assert names(a.wait(49 * HOUR)) == ["ClockBreached"]
 
 
+def test_a_stage_left_in_time_and_told_late_was_no_breach() -> None:
+    a, _ = lead(clock(starts_on="stage", stages=["sal"], met_by=["won"], within="48h"))
+    a.hears(a.act(desk.LeadAccepted))
+    assert names(a.wait(49 * HOUR)) == ["ClockBreached"]
+    assert names(a.hears(a.act(desk.OpportunityOpened, at=MONDAY + 40 * HOUR))) == ["ClockCorrected"]
+
+
 def test_something_must_happen_to_a_lead_in_hand_again_and_again() -> None:
     a, said = lead(clock(starts_on="last_action", met_by=["accepted", "attempted", "noted"], within="4h"))
     assert names(said) == ["ClockStarted"]
