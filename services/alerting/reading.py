@@ -165,7 +165,7 @@ class _Work:
         its["because"] = event.because
 
     def _sent(self, event: alerting.AlertSent, at_ms: int) -> None:
-        self._settle(event, at_ms, state="sent", because=None)
+        self._settle(event, at_ms, state="sent", status=None, because=None)
         self._recipient(event.recipient).update(sent_ms=at_ms, failures=0, failing_ms=None, because=None)
 
     def _settle(self, event: alerting.AlertSent | alerting.AlertFailed, at_ms: int, **how: Any) -> None:

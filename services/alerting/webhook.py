@@ -56,7 +56,7 @@ def signature(keys: Iterable[bytes], message_id: str, timestamp: int, body: byte
 def body_of(news: News, person: Mapping[str, Any]) -> bytes:
     """The payload: `type`, `timestamp` and `data`; the same bytes at every attempt while the person's profile is the same."""
     said = news.model_dump(mode="json", exclude={"kind", "happened_at"}, exclude_none=True)
-    data = {_PLAIN.get(name, name): value for name, value in said.items()}
+    data = {_PLAIN.get(name, name): value for name, value in said.items() if value != ""}
     if person:
         data["contact"] = dict(person)
     return orjson.dumps(

@@ -38,6 +38,8 @@ class Settings:
     intake_url: str = ""
     desk_url: str = ""
     feedback_url: str = ""
+    desk_door_url: str = ""
+    """Where services reach the desk, if people reach it elsewhere; none: `desk_url`."""
     agreement_freshness: timedelta = timedelta(seconds=5)
     session_timeout: timedelta = timedelta(seconds=10)
     broker_patience: timedelta = timedelta(seconds=30)
@@ -87,6 +89,7 @@ class Settings:
         take("intake_url", str)
         take("desk_url", str)
         take("feedback_url", str)
+        take("desk_door_url", str)
         take("agreement_freshness", _seconds)
         take("session_timeout", _seconds)
         take("broker_patience", _seconds)

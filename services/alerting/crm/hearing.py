@@ -98,7 +98,8 @@ class Listener:
 
     async def _listen(self, name: str) -> None:
         recipient, pause = recipient_of(ToolKind.CRM, name), _LOOK_AGAIN_SECONDS
-        async with httpx.AsyncClient(base_url=self._settings.desk_url, timeout=_DESK_SECONDS) as desk:
+        door = self._settings.desk_door_url or self._settings.desk_url
+        async with httpx.AsyncClient(base_url=door, timeout=_DESK_SECONDS) as desk:
             while True:
                 if not self._owns(recipient):
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
