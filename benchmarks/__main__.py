@@ -14,7 +14,20 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backtest, clocks, engine, hop, imports, learning, loop, proof, restore, routing, scoring
+from benchmarks import (
+    backtest,
+    clocks,
+    engine,
+    forecast,
+    hop,
+    imports,
+    learning,
+    loop,
+    proof,
+    restore,
+    routing,
+    scoring,
+)
 from benchmarks.figures import Figure, medians
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
@@ -27,6 +40,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "backtest": ("the recorded log under another agreement, on two processes", backtest.measure),
     "routing": ("what an assignment costs a team, by reps and by waiting leads", routing.measure),
     "imports": ("10,000 leads imported beside fresh ones", imports.measure),
+    "forecast": ("which clocks will be breached: a simulated month against the base rate", forecast.measure),
     "restore": ("the state of 100,000 keys, read back", restore.measure),
     "loop": ("the whole loop, every service a process", loop.measure),
 }

@@ -13,6 +13,7 @@ from services.feedback import clocks, lead_views
 from services.feedback.audience_doors import Agreements, in_force
 from services.feedback.doors import LeadIdText, OfCampaign, Since, Until
 from services.feedback.efforts import efforts
+from services.feedback.forecast.oracle import Oracle
 from services.feedback.reports import Window
 from services.feedback.sla_report import sla
 from services.feedback.unworked import unworked
@@ -42,6 +43,16 @@ def clock_doors(runner: ProjectionRunner, agreements: Agreements | None) -> APIR
         within: Annotated[float, Query(gt=0, le=7 * 24 * 60, description="minutes from now")] = 120, limit: Limit = 200
     ) -> dict[str, Any]:
         return await runner.read(lambda c: clocks.due(c, datetime.now(UTC), timedelta(minutes=within), limit))
+
+    oracle = Oracle()
+
+    @router.get("/forecast", tags=["leads"], summary="Which running clocks will be breached, the likeliest first")
+    async def forecast(
+        within: Annotated[float, Query(gt=0, le=7 * 24 * 60, description="minutes from now")] = 480, limit: Limit = 200
+    ) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        agreement = in_force(agreements, now)
+        return await runner.read(lambda c: oracle.forecast(c, agreement, now, timedelta(minutes=within), limit))
 
     @router.get("/leads/{lead_id}/clocks", tags=["leads"], summary="Every clock of a lead, in sentences")
     async def of_lead(lead_id: LeadIdText) -> list[dict[str, Any]]:

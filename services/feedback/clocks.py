@@ -42,6 +42,7 @@ def started(event: sla.ClockStarted, lead: LeadRow) -> dict[str, Any]:
         "grade": lead.grade,
         "channel": lead.channel,
         "campaign": lead.campaign,
+        "calendar": event.calendar,
         "started_ms": _ms(event.started_at),
         "deadline_ms": _ms(event.deadline_at),
         "ended_ms": None,

@@ -103,6 +103,7 @@ CLOCKS = _table(
     sa.Column("grade", sa.Text),
     sa.Column("channel", sa.Text),
     sa.Column("campaign", sa.Text),
+    sa.Column("calendar", sa.Text, nullable=False),
     sa.Column("started_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("deadline_ms", sa.BigInteger, nullable=False),
     sa.Column("ended_ms", sa.BigInteger),

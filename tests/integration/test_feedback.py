@@ -574,6 +574,20 @@ async def test_what_is_owed_what_is_late_and_who_kept_his_promise(house: House) 
     assert sum(week["sales"]["clocks"]["kept"] for week in efforts["weeks"]) == 2
     assert efforts["weeks"][-1]["sales"]["by_channels"] == {"2": 1}
 
+    assert (await house.get("/v1/forecast"))["because"].startswith("too few clocks have ended")
+    for n in range(30):
+        own = {"clock_id": f"earlier-{n}", "started_at": minutes(-600), "deadline_at": minutes(-500)}
+        await kept.clock(sla.ClockStarted, **own)
+        if n % 2:
+            await kept.clock(sla.ClockMet, **own, met_at=minutes(-590 + n))
+        else:
+            await kept.clock(sla.ClockBreached, **own, since=0, on_breach={"kind": "alert"})
+    foreseen = await house.get("/v1/forecast", within=60)
+    assert foreseen["learned_from"] == 33
+    assert [c["lead_id"] for c in foreseen["clocks"]] == [str(paused.lead)]
+    assert 0.3 < foreseen["clocks"][0]["probability"] < 1
+    assert foreseen["by_rep"][0]["rep"] == "anna"
+
     told = await house.get(f"/v1/leads/{broken.lead}/clocks")
     assert told[0]["says"].endswith("which was detected late")
     assert (await house.client.get("/v1/leads/nobody/clocks")).status_code == 404

@@ -1,0 +1,1 @@
+"""Which running clocks will be breached, with what probability: pure."""
