@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas import topics
-from schemas.base import Event
 from schemas.events.runtime import DeadLettered
 from schemas.topics import LEADS, Topic
-from schemas.wire import Envelope, Record, decode
+from schemas.wire import Record
 from services.runtime.database import Database
 from services.runtime.dead_letters import Share
-from services.runtime.following import Choice, Follower, Place
+from services.runtime.following import Follower
 from services.runtime.gathering import resting
-from services.runtime.health import Health
 from services.runtime.metrics import DEAD_LETTERED, PROJECTED, PROJECTION_SECONDS
 from services.runtime.positions import Positions, Vector
 from services.runtime.projected_words import Announcement, Herald
-from services.runtime.settings import Settings
+from services.runtime.projection_protocol import (
+    Behind,
+    Changed,
+    Incoming,
+    Projection,
+    Stream,
+    Surroundings,
+    TooManyDeadLetters,
+    ToStreams,
+)
+from services.runtime.reached import Reached
 from services.runtime.topics import TopicsRefused, incarnations, partition_of
 
 __all__ = [
@@ -55,122 +60,6 @@ RECORDS_A_TRANSACTION = 1000
 _BRIEF = 50
 """So many records are some milliseconds of work: no thread is woken for them."""
 _BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_CHANGES_KEPT = 1000
-"""So many changes wait for a slow stream; beyond that it is sent to the database for what it missed."""
-
-
-class Behind(TimeoutError):
-    """The projection has not read as far as was asked in the time allowed."""
-
-
-class TooManyDeadLetters(RuntimeError):
-    """A large share of what is read cannot be read: that is a fault of this code, not of the data."""
-
-
-class Incoming:
-    """One record of a projection's topics, decoded when asked, and then once."""
-
-    __slots__ = ("_envelope", "_event", "incarnation", "key", "record", "topic", "type")
-
-    def __init__(self, record: Record, topic: Topic, incarnation: str) -> None:
-        """incarnation: which making of the topic it is from."""
-        self.record, self.topic, self.incarnation = record, topic, incarnation
-        self.type = record.type_name()
-        """The `ce_type` header."""
-        self.key = (record.key or b"").decode(errors="replace")
-        """The record's key; undecodable bytes become replacement characters."""
-        self._envelope: Envelope | None = None
-        self._event: Event | None = None
-
-    @property
-    def envelope(self) -> Envelope:
-        """What the record says about itself. Raises UndecodableRecord."""
-        if self._envelope is None:
-            self._envelope = Envelope.parse(self.record.headers)
-        return self._envelope
-
-    @property
-    def event(self) -> Event:
-        """What it says. Raises UndecodableRecord."""
-        if self._event is None:
-            self._event = decode(self.type, self.record.value)
-        return self._event
-
-    @property
-    def tombstone(self) -> bool:
-        """Whether it deletes its key from a compacted topic."""
-        return self.record.value is None and self.topic.cleanup is topics.Cleanup.COMPACT
-
-    @property
-    def place(self) -> str:
-        """Where it stands, the same at every reading: what ids of answers to it are made of."""
-        return f"{self.topic.name}.{self.incarnation}.{self.record.partition}.{self.record.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class ToStreams:
-    """What the streams of this process are told after the commit. It is in the rows; nothing is appended."""
-
-    to: str
-    """For whom it is."""
-    partition: int
-    offset: int
-    at_ms: int
-    kind: str
-    body: bytes
-    """JSON without line breaks, the same bytes for every listener."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One commit, as streams are told of it."""
-
-    upto: Positions
-    """What has been read, after the commit."""
-    announcements: tuple[Announcement, ...]
-    told: Mapping[str, tuple[ToStreams, ...]]
-    """What the streams are told besides, by whom it is for."""
-    complete: bool
-    """False: there was more than is told here; the database has it."""
-    vector: Vector
-    """`upto` in `leads`, as ids of streams' events have it."""
-
-
-class Surroundings(Protocol):
-    """What a projection needs of the process that it runs in (services.runtime.main.Running has it)."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def health(self) -> Health: ...
-
-
-class Projection(Protocol):
-    """Topics, tables, and what a record does to them."""
-
-    @property
-    def name(self) -> str:
-        """Also what its file or schema is called."""
-
-    @property
-    def version(self) -> int:
-        """To be raised when `apply` means something else by the same tables: they are then built anew."""
-
-    @property
-    def topics(self) -> tuple[Topic, ...]: ...
-    @property
-    def metadata(self) -> sa.MetaData: ...
-    @property
-    def choices(self) -> Mapping[str, Choice]:
-        """By topic, which records `apply` is to see; every record of a topic that is not named here."""
-
-    def apply(self, connection: sa.Connection, records: Sequence[Incoming]) -> Sequence[Announcement | ToStreams]:
-        """Write what the records mean. In one transaction, in a worker thread; may be called again after a rollback.
-
-        Records of one partition come in its order. An exception stops the projection: nothing is skipped.
-        """
 
 
 positions_table = sa.Table(
@@ -188,21 +77,6 @@ _MOVE = (
     )
     .values(next=sa.bindparam("to"))
 )
-
-
-@dataclass(eq=False)
-class _Stream:
-    """One reader of `changes`."""
-
-    waiting: deque[Changed] = field(default_factory=deque)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, changed: Changed) -> None:
-        if len(self.waiting) >= _CHANGES_KEPT:
-            self.waiting.clear()
-            changed = Changed(changed.upto, (), {}, False, changed.vector)
-        self.waiting.append(changed)
-        self.wake.set()
 
 
 GATHER = timedelta(milliseconds=4)
@@ -224,9 +98,8 @@ class ProjectionRunner:
             _with_positions(projection.metadata),
             durable=False,
         )
-        self._reached: dict[Place, int] = {}
-        self._waiters: dict[Place, list[tuple[int, asyncio.Future[None]]]] = {}
-        self._streams: set[_Stream] = set()
+        self._reached = Reached()
+        self._streams: set[Stream] = set()
         self._caught_up = asyncio.Event()
         self._share = Share(self._settings.dead_letter_share)
         self._part = f"projection {projection.name}"
@@ -266,11 +139,11 @@ class ProjectionRunner:
     @property
     def positions(self) -> Positions:
         """What has been read and committed: the offset of the next record, by topic and partition."""
-        return dict(self._reached)
+        return dict(self._reached.positions)
 
     def vector(self, topic: Topic = LEADS) -> Vector:
         """The positions in one topic, as a stream's event id."""
-        return Vector.of(self._reached, topic.name, self.incarnations[topic.name], self._settings.partitions_of(topic))
+        return Vector.of(self._reached.positions, topic.name, self.incarnations[topic.name], self._settings.partitions_of(topic))
 
     def _here(self) -> Vector:
         return self.vector() if LEADS.name in self.incarnations else Vector("", ())
@@ -301,11 +174,11 @@ class ProjectionRunner:
         while self._follower is None:
             await self._following.wait()
         ends = await self._follower.ends([(topic.name, p) for p in partitions])
-        await asyncio.gather(*[self._until(place, end) for place, end in ends.items()])
+        await asyncio.gather(*[self._reached.until(place, end) for place, end in ends.items()])
 
     async def wait_for(self, topic: Topic, partition: int, offset: int, timeout: float = 5.0) -> None:
         """Wait until the record at `offset` is in the rows. Raises Behind."""
-        await self._within(timeout, self._until((topic.name, partition), offset + 1))
+        await self._within(timeout, self._reached.until((topic.name, partition), offset + 1))
 
     async def _within(self, timeout: float, awaited: Awaitable[object]) -> None:
         try:
@@ -316,17 +189,10 @@ class ProjectionRunner:
                 f"The {self.projection.name} has not caught up with the log within {timeout:g} s: send the same again in a moment."
             ) from error
 
-    async def _until(self, place: Place, target: int) -> None:
-        if self._reached.get(place, 0) >= target:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(place, []).append((target, future))
-        await future
-
     async def changes(self) -> AsyncGenerator[Changed, None]:
         """Every commit from now on. The first one comes at once, is not `complete` and says where now is."""
         await self._caught_up.wait()
-        stream = _Stream()
+        stream = Stream()
         self._streams.add(stream)
         try:
             yield Changed(self.positions, (), {}, False, self._here())
@@ -383,13 +249,13 @@ class ProjectionRunner:
             known = await incarnations(self._settings, *self.projection.topics)
         await self._set_out(known)
         projection = self.projection
-        following = Follower(self._settings, projection.topics, self._reached, projection.choices)
+        following = Follower(self._settings, projection.topics, self._reached.positions, projection.choices)
         async with following as follower, self._herald:
-            goal = await follower.ends(list(self._reached))
+            goal = await follower.ends(list(self._reached.positions))
             self._follower, arrived = follower, False
             self._following.set()
             while True:
-                if not arrived and all(self._reached[place] >= end for place, end in goal.items()):
+                if not arrived and all(self._reached.positions[place] >= end for place, end in goal.items()):
                     await self._arrive()
                     arrived = True
                 records, upto = await follower.take_with_positions(RECORDS_A_TRANSACTION)
@@ -398,10 +264,10 @@ class ProjectionRunner:
                         took = await self._commit(records, upto)
                     await asyncio.sleep(resting(self._gather_seconds, took))
                 elif upto:  # no row changes: the positions in the database follow with the next that does
-                    self._moved(upto)
+                    self._reached.moved(upto)
                     await asyncio.sleep(self._gather_seconds)
                 else:
-                    self._moved(await follower.positions())
+                    self._reached.moved(await follower.positions())
 
     async def _arrive(self) -> None:
         for place in await self.database.delete_older():
@@ -429,7 +295,7 @@ class ProjectionRunner:
         ]
         if missing:
             await self.database.write(lambda connection: connection.execute(sa.insert(positions_table), missing))
-        self._reached = begin | {(topic, partition): position for topic, partition, _, position in rows}
+        self._reached.begin(begin | {(topic, partition): position for topic, partition, _, position in rows})
         self.incarnations = known
 
     async def _commit(self, records: Sequence[Record], upto: Positions) -> float:
@@ -440,7 +306,7 @@ class ProjectionRunner:
         announcements = [a for a in said if isinstance(a, Announcement)]
         if connection is not None:
             await self._say_and_commit(connection, announcements)
-        self._moved(upto)
+        self._reached.moved(upto)
         self.database.checkpoint_soon()
         dead = sum(isinstance(a.event, DeadLettered) for a in announcements)
         DEAD_LETTERED.labels(self.projection.name).inc(dead)
@@ -505,21 +371,6 @@ class ProjectionRunner:
                 f"{self._share.dead} of the last records could not be read: that looks like a fault of this code and not of the "
                 "data; deploy a version that can read them and start it again"
             )
-
-    def _moved(self, upto: Positions) -> None:
-        for place, position in upto.items():
-            if position > self._reached[place]:
-                self._reached[place] = position
-                self._wake(place, position)
-
-    def _wake(self, place: Place, position: int) -> None:
-        waiting = [(target, future) for target, future in self._waiters.pop(place, ()) if not future.done()]
-        for target, future in waiting:
-            if target <= position:
-                future.set_result(None)
-        left = [(target, future) for target, future in waiting if target > position]
-        if left:
-            self._waiters[place] = left
 
 
 def _end(connection: sa.Connection, *, commit: bool) -> None:
