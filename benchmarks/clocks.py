@@ -292,9 +292,13 @@ class _Watching:
                 await self._read()
 
     async def until_breached(self, number: int) -> None:
+        """Raises ValueError if a clock was breached twice."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while len(self.breaches) < number:
                 await self._read()
+        await self._read()
+        if len({b.clock_id for b in self.breaches}) != number or len(self.breaches) != number:
+            raise ValueError(f"{len(self.breaches)} breaches were said of {number} clocks")
 
     def lags_ms(self) -> list[float]:
         """How long after its deadline each breach stood in the log."""
