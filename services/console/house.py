@@ -26,11 +26,9 @@ from services.console.installation import NAMESPACE, Installation
 from services.console.nursery import Nursery
 from services.console.terminal import Refused, news
 from services.console.wanted_ports import ports_for
+from services.runtime.finding import SERVICES
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, ensure_topics
-
-SERVICES = ("intake", "scoring", "routing", "sla", "recycling", "desk", "alerting", "feedback")
-"""As services/runtime/main.py says, and a test compares; importing that would import every library of the services."""
 
 _READY_SECONDS = 120.0
 _COORDINATOR_SECONDS = 60.0

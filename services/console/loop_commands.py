@@ -13,13 +13,14 @@ from rich.table import Table
 from schemas.ids import LeadId
 from services.console.audit_commands import app as audits
 from services.console.explain import ROUTING, Line, find_lead, journey, routing
-from services.console.house import SERVICES, state_of
+from services.console.house import state_of
 from services.console.installation import Installation
 from services.console.options import AsJson, Data, doors_of, folder_of, settings_by
 from services.console.ports import HOST
 from services.console.score_commands import told as score_told
 from services.console.terminal import EXIT_REFUSED, out, say_json
 from services.console.topics import look_at_topics
+from services.runtime.finding import SERVICES
 
 _STATE_COLOURS = {
     "ready": "green",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from schemas.topics import by_class
 from services.runtime import logs
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
+from services.runtime.finding import SERVICES, find
 from services.runtime.health import Health
 from services.runtime.hosting import host
 from services.runtime.http import create_app, serve
@@ -32,9 +32,10 @@ from services.runtime.protocol import Processor
 from services.runtime.settings import Settings, SettingsRefused
 from services.runtime.topics import TopicsRefused, incarnations
 
+__all__ = ["SERVICES", "Running", "Service", "find", "run_service"]
+
 log = structlog.get_logger(__name__)
 
-SERVICES = ("intake", "scoring", "routing", "sla", "recycling", "desk", "alerting", "feedback")
 STOP_WITHIN_SECONDS = 10.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made and kept until the youngest generation is walked; walks of it until the next; and of that until all are."""
@@ -75,14 +76,6 @@ class Service:
     """Its own doors; /healthz, /readyz and /metrics are there for every service."""
     background: tuple[Callable[[Settings, Running], AbstractAsyncContextManager[object]], ...] = ()
     """Projections and senders, entered in order before the doors open."""
-
-
-def find(name: str) -> Service:
-    """The service of that name. Raises LookupError with the names that there are."""
-    if name not in SERVICES:
-        raise LookupError(f"there is no service {name!r}: the services are {', '.join(SERVICES)}")
-    service: Service = importlib.import_module(f"services.{name}.app").SERVICE
-    return service
 
 
 def run_service(name: str, environment: dict[str, str] | None = None) -> NoReturn:

@@ -14,7 +14,7 @@ from services.console.backtest.shelf import AT_HAND
 from services.console.backtest.sources import Place, Source
 from services.console.backtest.tally import Tally
 from services.console.backtest.whatif import Rehearsal
-from services.runtime.main import find
+from services.runtime.finding import find
 from services.runtime.replay import AgreementsInMemory
 
 

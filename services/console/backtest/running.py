@@ -26,8 +26,8 @@ from services.console.backtest.sources import KafkaLog, Place, Source, places
 from services.console.backtest.tally import LISTED, Tally
 from services.console.terminal import Refused
 from services.runtime.agreements import THE_BEGINNING, AgreementReader
+from services.runtime.finding import find
 from services.runtime.health import Health
-from services.runtime.main import find
 from services.runtime.settings import Settings
 from services.runtime.topics import TopicsRefused, incarnations
 

@@ -16,7 +16,7 @@ from services.console.simulation.happenings import Happening, TeamTold
 from services.console.simulation.lines import History
 from services.console.simulation.world import World
 from services.console.terminal import Refused
-from services.runtime.main import find
+from services.runtime.finding import find
 
 BYTES_AT_MOST = 2_000_000_000
 Progress = Callable[[int], None]

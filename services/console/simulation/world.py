@@ -25,7 +25,7 @@ from schemas.vocabulary import Because, ByRep, BySystem, Grade, Reason, Slug
 from schemas.wire import Record
 from services.console.simulation.decisions import Assigned, Decision, Holder, Waits, Withdrawn
 from services.console.simulation.happenings import Happening, LeadActed, LeadComes, LeadTold, Scored, TeamTold
-from services.runtime.main import find
+from services.runtime.finding import find
 from services.runtime.protocol import Processor
 from services.runtime.replay import AgreementsInMemory, Replay
 
