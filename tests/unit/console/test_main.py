@@ -159,10 +159,6 @@ def test_an_agreement_that_does_not_hold_starts_nothing(leadloop, tmp_path: Path
     assert not (tmp_path / "data" / "kafka").exists()
 
 
-def test_the_house_keeps_every_service_that_there_is() -> None:
-    assert house.SERVICES == SERVICES
-
-
 def test_ports_are_kept_for_the_next_start(tmp_path: Path) -> None:
     installation = Installation.open(tmp_path)
     chosen = ports_for(installation, "auto")
