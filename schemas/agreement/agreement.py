@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from functools import cached_property
 
+from schemas.agreement.alert_terms import THE_REP
 from schemas.agreement.answers import Chosen, Judged, Score, Standing
 from schemas.agreement.calendars import Calendar
 from schemas.agreement.clock_terms import Clock, Lateness
@@ -34,6 +35,7 @@ from schemas.agreement.terms import (
     Channel,
     CountedRule,
     DefinitionRule,
+    Escalation,
     Form,
     ReasonTerms,
     Recycling,
@@ -112,6 +114,10 @@ class Agreement:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         return self.terms.alerts
+
+    @property
+    def escalations(self) -> tuple[Escalation, ...]:
+        return self.terms.escalations
 
     @property
     def tools(self) -> Tools:
@@ -362,8 +368,10 @@ class Agreement:
         return Chosen(rule.pool, rule.id, rule.because, ())
 
     def recipients(self) -> tuple[RecipientId, ...]:
-        """Every channel that some alert goes to."""
-        return tuple(dict.fromkeys(to for alert in self.terms.alerts for to in alert.to))
+        """Every channel that some alert, or step of an escalation, goes to."""
+        told = [to for alert in self.terms.alerts for to in alert.to]
+        told += [to for path in self.terms.escalations for step in path.steps for to in step.to if to != THE_REP]
+        return tuple(dict.fromkeys(told))
 
 
 def _holds(rule: RoutingRule, facts: Facts) -> Held:

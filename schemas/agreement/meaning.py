@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from schemas.agreement.alert_check import AlertTerms
 from schemas.agreement.clock_check import ClockTerms
 from schemas.agreement.conditions import CUSTOMER_ATTRIBUTE
 from schemas.agreement.explaining import suggestion
@@ -54,7 +55,7 @@ class Meaning:
         self._clocks()
         self._reasons()
         self._learning()
-        self._alerts()
+        AlertTerms(self.sheet).check()
         self._tools()
         self._forms()
         return self.sheet.found
@@ -340,12 +341,6 @@ class Meaning:
                     else "Name an attribute, country, source.campaign, seen.KIND or rules.fit.",
                     meant or "leave_out: [source.campaign]",
                 )
-
-    def _alerts(self) -> None:
-        for path, alert in self.sheet.entries("alerts"):
-            self.sheet.refer_all("channels", "channel", (*path, "to"), alert.get("to"))
-            self.sheet.refer_all("clocks", "clock", (*path, "clocks"), alert.get("clocks"))
-            self.sheet.refer_all("teams", "team", (*path, "teams"), alert.get("teams"))
 
     def _tools(self) -> None:
         for kind in ("webhooks", "crms"):

@@ -12,6 +12,7 @@ from schemas.agreement.terms import (
     Clock,
     CountedRule,
     DefinitionRule,
+    Escalation,
     Otherwise,
     ReasonTerms,
     Rest,
@@ -62,6 +63,7 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _learning(before, after)
     yield from _each("channel", before.channels, after.channels, lambda c: "")
     yield from _alerts(before, after)
+    yield from _each("escalation", _by_id(before.escalations), _by_id(after.escalations), _escalation)
     yield from _each("webhook", before.tools.webhooks, after.tools.webhooks, _hears)
     yield from _each("CRM", before.tools.crms, after.tools.crms, _hears)
     yield from _notices(before.tools.notices, after.tools.notices)
@@ -323,6 +325,16 @@ def _alerts(before: Terms, after: Terms) -> Tells:
     old, new = [told(a) for a in before.alerts], [told(a) for a in after.alerts]
     yield from (f"alerts no longer go to {alert}" for alert in old if alert not in new)
     yield from (f"alerts now go to {alert}" for alert in new if alert not in old)
+
+
+def _escalation(path: Escalation) -> str:
+    steps = [
+        f"{say_duration(step.after)} after {step.on}{'' if step.share is None else f' at {step.share:g}'}"
+        f"{'' if step.calendar is None else f' in the hours of {step.calendar}'}: {all_of(step.to)}"
+        for step in path.steps
+    ]
+    only = [*path.clocks, *path.teams]
+    return "; ".join(steps) + (f" (of {all_of(only)})" if only else "")
 
 
 def _hears(tool: Hears) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.agreement.alert_terms import Alert, Channel, Escalation
 from schemas.agreement.calendars import Calendar
 from schemas.agreement.clock_terms import ActionWord, BreachAnswer, Clock, ClockStart, GivingUp, Lateness, Share
 from schemas.agreement.conditions import Condition, Number, Part, Value
@@ -19,8 +20,7 @@ from schemas.agreement.facts import as_number
 from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Content, Goals, Stage
 from schemas.agreement.tools import Tools
-from schemas.events.alerting import AlertKind
-from schemas.ids import AgreementName, CalendarId, ClockName, FormId, PoolId, RecipientId, RuleId, TeamId
+from schemas.ids import AgreementName, CalendarId, FormId, PoolId, RecipientId, RuleId, TeamId
 from schemas.personal import looks_personal
 from schemas.vocabulary import AttributeName, Because, NonPersonalText, Reason, Slug
 
@@ -302,26 +302,6 @@ class Recycling(Part):
     otherwise: Rest = Rest.model_validate({"after": "90d", "stream": "nurture"})
 
 
-class Channel(Part):
-    """Where alerts go: an apprise URL. `${NAME}` in it is taken from the environment by the sender.
-
-    `gather`: alerts of that long go out as one message.
-    """
-
-    url: Annotated[str, Field(min_length=1, max_length=2000)]
-    title: Because = Because("")
-    gather: Length = timedelta()
-
-
-class Alert(Part):
-    """Tell these channels when this happens; with `clocks` or `teams` only for those."""
-
-    on: AlertKind
-    to: Annotated[tuple[RecipientId, ...], Field(min_length=1)]
-    clocks: tuple[ClockName, ...] = ()
-    teams: tuple[TeamId, ...] = ()
-
-
 class Form(Part):
     """A form: its thank-you page, what it says of every lead, and its fields that are attributes of another name."""
 
@@ -364,6 +344,7 @@ class Terms(Part):
     learning: Learning = Learning()
     channels: Mapping[RecipientId, Channel] = {}
     alerts: tuple[Alert, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
     tools: Tools = Tools()
     content: tuple[Content, ...] = ()
     goals: Goals | None = None
@@ -382,6 +363,7 @@ __all__ = [
     "CountedRule",
     "DefinitionRule",
     "EngagementRule",
+    "Escalation",
     "Factor",
     "Form",
     "Grades",

@@ -18,6 +18,7 @@ from schemas.ids import (
     PoolId,
     RecipientId,
     RepId,
+    RuleId,
     TeamId,
 )
 from schemas.vocabulary import Because, Grade, LeadStatus, LifecycleStage, Money, NonPersonalText, Points, Reason, Slug
@@ -43,6 +44,13 @@ class AlertRequested(Event):
     deadline_at: Instant | None
     happened_at: Instant
     because: Because
+    escalation: RuleId | None = None
+    """The escalation path that this is a step of."""
+    grade: Grade | None = None
+    score: Points | None = None
+    buying_stage: Slug | None = None
+    via: tuple[RecipientId, ...] = ()
+    """The recipients that it was handed on by: they could not be reached, or it was out of their hours."""
 
 
 class AlertLine(Model):
@@ -56,6 +64,15 @@ class AlertLine(Model):
     deadline_at: Instant | None
     happened_at: Instant
     because: Because
+    team_id: TeamId | None = None
+    assignment_id: AssignmentId | None = None
+    escalation: RuleId | None = None
+    """The escalation path that this is a step of."""
+    grade: Grade | None = None
+    score: Points | None = None
+    buying_stage: Slug | None = None
+    via: tuple[RecipientId, ...] = ()
+    """The recipients that it was handed on by: they could not be reached, or it was out of their hours."""
 
 
 class AlertReleased(Event):

@@ -17,6 +17,7 @@ from schemas.events.alerting import AlertReleased, DeliveryReplayed, NewsRelease
 from schemas.topics import PROFILES
 from services.alerting import shelf
 from services.alerting.backlog import Owed
+from services.alerting.by_lead.news import recipient_of
 from services.alerting.crm.telling import Crms
 from services.alerting.delivery import Channel
 from services.alerting.faults import ChannelUnusable, NotDelivered, expand
@@ -83,10 +84,19 @@ class Carriers:
             await self._crm(agreement, released)
 
     async def _alert(self, agreement: Agreement, released: AlertReleased) -> None:
-        terms = agreement.channels.get(released.recipient)
-        if terms is None:
-            raise ChannelUnusable("the agreement in force has no channel of this name: add it under channels")
-        await self._by_apprise(released.recipient, terms.url, self._writer.write(released))
+        url = self._address(agreement, released)
+        await self._by_apprise(released.recipient, url, self._writer.write(released))
+
+    def _address(self, agreement: Agreement, released: AlertReleased) -> str:
+        """A channel's own URL, or the address of who is on duty now, or of the rep whose leads it is about."""
+        terms, rep = agreement.channels.get(released.recipient), released.lines[0].rep_id
+        if terms is not None and terms.duty is not None:
+            return self._tools.now().address_of(terms.duty.on_duty(datetime.now(UTC)))
+        if terms is not None and terms.url is not None:
+            return terms.url
+        if rep is not None and released.recipient == recipient_of(ToolKind.REP, rep):
+            return self._tools.now().address_of(rep)
+        raise ChannelUnusable("the agreement in force has no channel of this name: add it under channels")
 
     async def _by_apprise(self, recipient: str, url: str, message: Message) -> None:
         address = expand(url, self._environment)

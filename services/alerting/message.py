@@ -9,7 +9,7 @@ from datetime import timedelta
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
-from schemas.events.alerting import AlertKind, AlertReleased, News, NewsKind
+from schemas.events.alerting import AlertKind, AlertReleased, News, NewsKind, ToolKind
 from schemas.ids import AlertId
 from schemas.vocabulary import as_number
 from services.runtime.answer_links import Choice, Offered, link
@@ -65,6 +65,8 @@ class Writer:
             "words": _WORDS,
             "counts": Counter(line.kind for line in released.lines).most_common(),
             "desk_url": self._desk_url,
+            "for_rep": released.recipient.startswith(f"{ToolKind.REP.value}."),
+            "number": as_number,
             "alert_id": released.alert_id,
         }
         return Message(released.alert_id, self._subject.render(words).strip(), self._body.render(words).strip() + "\n")

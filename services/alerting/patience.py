@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 _JITTER = 0.1
@@ -26,6 +26,16 @@ class Patience:
     def gives_up_after(self, attempt: int) -> bool:
         """Whether this attempt, counted from 1, was the last one."""
         return attempt > len(self.delays)
+
+    def for_no_longer_than(self, length: timedelta) -> Patience:
+        """The same with the last attempt about `length` after the first."""
+        passed, kept = 0.0, []
+        for delay in self.delays:
+            passed += delay
+            if passed > length.total_seconds():
+                break
+            kept.append(delay)
+        return replace(self, delays=tuple(kept))
 
     def after(self, attempt: int, message: str) -> float:
         """Seconds to wait after this attempt: the table's, one tenth more or less, so that not all come back at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas.base import Event
-from schemas.events.alerting import AlertRequested
+from schemas.events.alerting import AlertFailed, AlertRequested, AlertSent
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
@@ -20,8 +20,9 @@ LEAD = Processor(
     log=LEADS,
     state=by_lead.Told,
     decide=by_lead.decide,
-    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued, LeadScored)),
+    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued, LeadScored, TimerDue, *by_lead.CALMS)),
     follows_life=True,
+    due=by_lead.due,
     gather=timedelta(milliseconds=200),
 )
 
@@ -30,7 +31,7 @@ RECIPIENT = Processor(
     log=ALERTS,
     state=by_recipient.Pace,
     decide=by_recipient.decide,
-    listens=frozenset({AlertRequested, TimerDue}),
+    listens=frozenset[type[Event]]((AlertRequested, AlertSent, AlertFailed, TimerDue)),
     due=by_recipient.due,
-    parts={by_recipient.HELD: by_recipient.Held},
+    parts={by_recipient.HELD: by_recipient.Held, by_recipient.UNDER_WAY: by_recipient.UnderWay},
 )

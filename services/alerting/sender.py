@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
+from schemas.agreement import Agreement
 from schemas.base import Event
 from schemas.events.alerting import (
     AlertFailed,
@@ -77,18 +79,20 @@ async def sender(settings: Settings, running: Running) -> AsyncIterator[None]:
     running.health.expect(_PART, "reading what is owed")
     tables = running.projection(AlertingProjection())
     async with Carriers.open(settings, running, tables, os.environ) as carriers:
-        patience = partial(patience_with, settings.webhook_delays)
+        patience = partial(patience_with, settings.webhook_delays, lambda: running.agreements.in_force(datetime.now(UTC)))
         its = Sender(settings, running, tables, carriers, patience)
         listener = Listener(settings, running.appender, running.agreements, tables, carriers.crms, its.owns)
         async with its.delivering(), listener.listening():
             yield
 
 
-def patience_with(delays: tuple[float, ...], released: Released | None) -> Patience:
-    """How long to try: people and tools have different needs. delays: of tools, in seconds, instead of the usual ones."""
+def patience_with(delays: tuple[float, ...], agreement: Callable[[], Agreement], released: Released | None) -> Patience:
+    """How long to try: people and tools have different needs, and a channel may say its own. delays: of tools, in seconds, instead
+    of the usual ones. agreement: the one in force."""
     if isinstance(released, NewsReleased | DeliveryReplayed) and released.tool is not ToolKind.REP:
         return replace(TOOLS, delays=delays) if delays else TOOLS
-    return PEOPLE
+    channel = agreement().channels.get(released.recipient) if isinstance(released, AlertReleased) else None
+    return PEOPLE if channel is None or channel.tries_for is None else PEOPLE.for_no_longer_than(channel.tries_for)
 
 
 class Sender:

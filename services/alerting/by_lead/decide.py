@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
+from schemas.agreement.durations import say_duration
 from schemas.base import Event
 from schemas.events.alerting import AlertKind, AlertRequested
 from schemas.events.routing import LeadQueued, QueueReason
 from schemas.events.sla import ClockBreached, ClockWarned, Reassign
-from schemas.ids import AlertId, RecipientId
+from schemas.ids import AlertId, AssignmentId, ClockName, LeadId, RecipientId, RepId, RuleId, TeamId
 from schemas.lifecycle import Effect
 from schemas.vocabulary import Because
+from services.alerting.by_lead.escalating import audience, late_by, planned, still_open
 from services.alerting.by_lead.news import learned, news
-from services.alerting.by_lead.state import Told
+from services.alerting.by_lead.state import Pending, Told
 from services.runtime.protocol import Context, Decision
 
 
 def decide(state: Told, event: Event, context: Context) -> Decision[Told]:
-    """One AlertRequested for each channel, and one NewsReleased for each tool, that the agreement in force names for what happened."""
-    state = learned(state, event, context)
+    """One AlertRequested for each channel, step of an escalation and rep, and one NewsReleased for each tool, that the agreement in
+    force names for what happened."""
+    state = replace(learned(state, event, context), pending=still_open(state.pending, event, context))
     state, alerts = _alerts(state, event, context)
-    return Decision(state, (*alerts, *news(state, event, context)))
+    state, steps = _steps(state, context)
+    return Decision(state, (*alerts, *steps, *news(state, event, context)))
 
 
 def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRequested]]:
     if isinstance(event, ClockWarned | ClockBreached):
         if context.life.assignment_id != event.assignment_id:
             return state, []  # it lost the race against an action: there is nothing left to hurry
+        known = {(p.escalation, p.step, p.clock_id, p.share) for p in state.pending}
+        new = [p for p in planned(event, context) if (p.escalation, p.step, p.clock_id, p.share) not in known]
+        state = replace(state, pending=(*state.pending, *new))
         template = _of_clock(event)
     elif (
         isinstance(event, LeadQueued)
@@ -37,12 +47,38 @@ def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[Ale
         template = _of_queue(event, context)
     else:
         return state, []
+    recipients = context.agreement.alerts_on(template.kind, template.clock, template.team_id)
+    return _told(state, template, _occasion(event), recipients)
+
+
+def _steps(state: Told, context: Context) -> tuple[Told, list[AlertRequested]]:
+    """The steps that are due; each tells each of its audience once."""
+    now_ms = round(context.now.timestamp() * 1000)
     said: list[AlertRequested] = []
-    for recipient in context.agreement.alerts_on(template.kind, template.clock, template.team_id):
-        alert = template.model_copy(update={"recipient": recipient, "alert_id": _alert_id(template, event, recipient)})
-        if alert.alert_id not in state.alerts:
-            state = state.having(alert.alert_id)
-            said.append(alert)
+    for step in sorted(state.pending, key=lambda p: (p.due_ms, p.step)):
+        if step.due_ms > now_ms:
+            break
+        state = replace(state, pending=tuple(p for p in state.pending if p is not step))
+        recipients = audience(step, context.agreement)
+        if recipients:
+            template, occasion = _of_step(state, step, context)
+            state, alerts = _told(state, template, occasion, recipients)
+            said += alerts
+    return state, said
+
+
+def _told(
+    state: Told, template: AlertRequested, occasion: str, recipients: Iterable[RecipientId]
+) -> tuple[Told, list[AlertRequested]]:
+    said: list[AlertRequested] = []
+    for recipient in recipients:
+        alert_id = _alert_id(template, occasion, recipient)
+        if alert_id not in state.alerts:
+            state = state.having(alert_id)
+            brief = {"grade": state.grade, "score": state.score, "buying_stage": state.stage}
+            said.append(
+                AlertRequested.model_validate({**dict(template), **brief, "recipient": recipient, "alert_id": alert_id})
+            )
     return state, said
 
 
@@ -93,17 +129,56 @@ def _of_queue(event: LeadQueued, context: Context) -> AlertRequested:
     )
 
 
-def _alert_id(alert: AlertRequested, event: Event, recipient: RecipientId) -> AlertId:
-    """The same for the same occasion and recipient: what a mail's Message-ID and a webhook's id are made of."""
+def _of_step(state: Told, step: Pending, context: Context) -> tuple[AlertRequested, str]:
+    """The alert of a step, and its occasion: that of the warning or breach itself if it comes with it, so that who is told of that
+    by `alerts`, too, is told once."""
+    deadline, after = _instant(step.deadline_ms), late_by(step, context.agreement)
+    warned = step.share is not None
+    what = (
+        f"{step.share:.0%} of the clock {step.clock} has passed, it runs out at {_when(deadline)}"
+        if warned
+        else f"the clock {step.clock} ran out at {_when(deadline)}"
+    )
+    since = (
+        f", and {say_duration(after)} later {step.rep} has not worked it"
+        if after
+        else f", {step.rep} has not worked it"
+    )
+    occasion = step.clock_id if not warned else f"{step.clock_id}|{step.share}"
+    template = AlertRequested(
+        recipient=_NOBODY,
+        alert_id=_NO_ALERT,
+        kind=AlertKind.CLOCK_WARNED if warned else AlertKind.CLOCK_BREACHED,
+        lead_id=LeadId(context.key),
+        team_id=TeamId(step.team),
+        rep_id=RepId(step.rep),
+        assignment_id=AssignmentId(step.assignment),
+        clock=ClockName(step.clock),
+        deadline_at=deadline,
+        happened_at=_instant(step.due_ms),
+        because=Because(what + since),
+        escalation=RuleId(step.escalation),
+    )
+    return template, f"{occasion}|{step.escalation}|{step.step}" if after else occasion
+
+
+def _occasion(event: ClockWarned | ClockBreached | LeadQueued | Event) -> str:
     if isinstance(event, ClockWarned):
-        occasion = f"{event.clock_id}|{event.share}"
-    elif isinstance(event, ClockBreached):
-        occasion = event.clock_id
-    else:
-        assert isinstance(event, LeadQueued)
-        occasion = f"{event.request_id}|{event.reason}"
+        return f"{event.clock_id}|{event.share}"
+    if isinstance(event, ClockBreached):
+        return event.clock_id
+    assert isinstance(event, LeadQueued)
+    return f"{event.request_id}|{event.reason}"
+
+
+def _alert_id(alert: AlertRequested, occasion: str, recipient: RecipientId) -> AlertId:
+    """The same for the same occasion and recipient: what a mail's Message-ID and a webhook's id are made of."""
     text = f"{alert.kind}|{alert.lead_id}|{occasion}|{recipient}"
     return AlertId("alert." + hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+
+
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _when(instant: datetime) -> str:

@@ -46,8 +46,9 @@ _SAID = ("reason", "stream", "wakes_at", "accept_by", "amount")
 
 
 def learned(state: Told, event: Event, context: Context) -> Told:
-    """What is remembered for news to come, where there are tools: the score as it was last said."""
-    if context.agreement.tools.hear and isinstance(event, scoring.LeadScored | scoring.Verdict):
+    """What is remembered for messages to come, where there are tools or escalations: the score as it was last said."""
+    agreement = context.agreement
+    if (agreement.tools.hear or agreement.escalations) and isinstance(event, scoring.LeadScored | scoring.Verdict):
         return state.scored(str(event.score), event.grade, event.stage)
     return state
 

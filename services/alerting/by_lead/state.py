@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 from msgspec.structs import replace
 
 KEPT = 64
 """A lead has few alerts open at a time; only a dead letter replayed after so many more could ask for one again."""
+
+
+class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step of an escalation path that comes unless the lead is worked before. Times in ms since 1970."""
+
+    escalation: str
+    step: int
+    """Its number in the path, from 0."""
+    clock: str
+    clock_id: str
+    assignment: str
+    rep: str
+    team: str
+    deadline_ms: int
+    due_ms: int
+    share: float | None = None
+    """Of the warning that it follows; none: it follows the breach."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -17,6 +36,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     grade: str | None = None
     stage: str | None = None
     """The buying stage."""
+    pending: tuple[Pending, ...] = ()
 
     def having(self, alert_id: str) -> Told:
         """The memory with one more alert."""
@@ -25,3 +45,9 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     def scored(self, score: str, grade: str, stage: str | None) -> Told:
         """The memory with a new score."""
         return replace(self, score=score, grade=grade, stage=stage)
+
+
+def due(state: Told) -> datetime | None:
+    """When the next step of an escalation comes; none: there is none."""
+    first = min((p.due_ms for p in state.pending), default=None)
+    return None if first is None else datetime.fromtimestamp(first / 1000, UTC)

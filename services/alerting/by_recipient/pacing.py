@@ -5,15 +5,22 @@ A channel for which the agreement says `gather` is never told at once: what come
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 WINDOW = timedelta(minutes=5)
 MESSAGES_PER_WINDOW = 10
 """So many single messages in a window; what comes beyond waits for the window's digest."""
 LINES_PER_DIGEST = 500
 """A digest with more would outgrow a record; the rest is the next digest."""
+GATHERED_AGAIN = timedelta(seconds=10)
+"""So long what another channel could not deliver is gathered."""
 
 _WINDOW_MS = int(WINDOW.total_seconds() * 1000)
+
+
+def milliseconds(at: datetime) -> int:
+    """An instant in ms since 1970."""
+    return round(at.timestamp() * 1000)
 
 
 def within_window(released: tuple[int, ...], now: int) -> tuple[int, ...]:

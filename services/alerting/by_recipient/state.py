@@ -8,6 +8,17 @@ HELD = "held"
 """The kind of part that holds one alert back; named by its number, so that they come out in order."""
 
 
+UNDER_WAY = "under-way"
+"""The kind of part that keeps a released message whose channel names a next one; named by the message's id."""
+
+
+class UnderWay(msgspec.Struct, frozen=True):
+    """A message that is handed on if it cannot be delivered."""
+
+    lines: tuple[str, ...]
+    """AlertLines as JSON."""
+
+
 class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     """How busy one recipient is. Times in ms since 1970."""
 

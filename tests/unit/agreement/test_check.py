@@ -224,3 +224,32 @@ def test_a_roster_that_leaves_a_pool_empty_is_doubtful() -> None:
         "reps: [{id: anna, team: sales, pools: {inbound: 1, large-accounts: 1}}]\n", load(DEFAULT, 1)
     )
     assert [(f.severity, f.code) for f in findings] == [("warning", "empty_pool")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "part"),
+    [
+        ('_URL}", title: Sales managers}', '_URL}", next: phones}', "unknown_channel", "managers:"),
+        ('_URL}", title: Sales managers}', '_URL}", hours: offices}', "unknown_calendar", "managers:"),
+        ('_URL}", title: Sales managers}', '_URL}", next: managers}', "channel_circle", "managers:"),
+        ("alerts:\n", "escalations: [{id: e, clocks: [reply], steps: [{on: breached, to: [rep]}]}]\nalerts:\n", "unknown_clock", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: [{on: breached, to: [boss]}]}]\nalerts:\n", "unknown_channel", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: [{on: warned, share: 0.7, to: [rep]}]}]\nalerts:\n", "step_never_comes", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: [{on: breached, share: 0.5, to: [rep]}]}]\nalerts:\n", "bad_step", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: []}]\nalerts:\n", "path_without_steps", "escal"),
+        ('url: "${LEADLOOP_MANAGERS_URL}", ', "", "bad_channel", "managers:"),
+    ],
+)
+def test_mistakes_of_channels_and_escalations_are_named_with_line_and_remedy(old: str, new: str, code: str, part: str) -> None:
+    text = changed(old, new)
+    [finding] = [f for f in check(text) if f.severity == "error"]
+
+    assert (finding.code, finding.line) == (code, line_of(text, part))
+    assert finding.remedy
+
+
+def test_a_step_after_a_breach_that_takes_the_lead_away_is_warned_of() -> None:
+    step = "escalations: [{id: e, clocks: [first-response], steps: [{on: breached, after: 1h, to: [rep]}]}]\nalerts:\n"
+    [finding] = check(changed("alerts:\n", step))
+
+    assert (finding.severity, finding.code) == ("warning", "step_never_comes")

@@ -1,0 +1,197 @@
+"""Escalation paths: each step once, in its time, to its audience; and none after the lead was worked."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.base import Event
+from schemas.events.alerting import AlertRequested
+from schemas.events.desk import ContactAttempted, LeadAccepted, LeadRejected, NoteAdded
+from schemas.events.routing import AfterBreach, AssignmentWithdrawn
+from schemas.events.sla import AlertOnly, ClockCorrected, ClockMet, ClockPaused
+from schemas.ids import ClockName, EventId, RepId
+from schemas.vocabulary import Because, ByRep, LogOffset, Reason, Slug
+from services.alerting.processors import LEAD
+from tests.unit.alerting import test_whom as whom
+from tests.unit.alerting.world import T0, Log, agreement
+
+_DEADLINE = T0 + timedelta(hours=4)
+_PATH = """
+escalations:
+  - id: unworked
+    clocks: [first-response]
+    steps:
+      - {on: warned, share: 0.5, to: [rep]}
+      - {on: breached, to: [rep, managers]}
+      - {on: breached, after: 30m, to: [managers]}
+      - {on: breached, after: 10h, calendar: office, to: [managers]}
+"""
+_NO_ALERTS = {
+    "  - {on: clock_warned, to: [managers]}\n": "",
+    "  - {on: clock_breached, to: [managers]}\n": "",
+}
+_LAST = datetime.fromisoformat("2026-03-03T14:30:00+00:00")
+"""Ten open hours of the Berlin office after Monday, 14:00 there: 3.5 h on Monday, 6.5 h on Tuesday from 09:00."""
+
+
+def _log(*more: Event, alerts: str = "") -> Log:
+    replaced = _NO_ALERTS if not alerts else {}
+    it = agreement(**replaced, **{"# Apprise URLs": f"{_PATH}\n# Apprise URLs"})
+    log = Log(LEAD, it)
+    for event in (*whom._until_offered(), whom._assigned(), *more):
+        assert log.append(event) == []
+    return log
+
+
+def _breach(log: Log) -> list[Any]:
+    return log.append(whom._breached(on_breach=AlertOnly()), after=_DEADLINE - log.now)
+
+
+def _by(event: type[Event], **said: Any) -> Event:
+    return event.model_validate(
+        {
+            "lead_id": whom._LEAD,
+            "assignment_id": whom._REQUEST,
+            "by": ByRep(rep_id=RepId("mira")),
+            "occurred_at": T0,
+            **said,
+        }
+    )
+
+
+def _clock(event: type[Event], **said: Any) -> Event:
+    return event.model_validate({**whom._CLOCK, **said})
+
+
+_NOTE = _by(NoteAdded)
+_WORK = {
+    "accepted": _by(LeadAccepted),
+    "attempted": _by(ContactAttempted, channel=Slug("phone"), disposition=Slug("no_answer")),
+    "rejected": _by(LeadRejected, reason=Reason("no_fit")),
+    "withdrawn": AssignmentWithdrawn(
+        lead_id=whom._LEAD,
+        assignment_id=whom._REQUEST,
+        cause=AfterBreach(since=LogOffset(99), clock=ClockName("first-response")),
+        because=Because("mira did not work it"),
+    ),
+    "met": _clock(ClockMet, met_at=T0, met_by=EventId("e"), deadline_at=_DEADLINE),
+    "corrected": _clock(ClockCorrected, corrected_by=EventId("e"), happened_at=T0, because=Because("in time")),
+    "paused": _clock(ClockPaused, paused_at=T0, because=Because("a meeting is booked")),
+}
+
+
+def _told(said: list[Any]) -> list[tuple[str, str]]:
+    return [(a.recipient, f"{a.happened_at:%d %H:%M}") for a in said if isinstance(a, AlertRequested)]
+
+
+def test_each_step_comes_in_its_time_to_its_audience() -> None:
+    log = _log()
+    at_warning = log.append(whom._warned(), after=timedelta(hours=2))
+    later = log.pass_time(whom._LEAD, timedelta(hours=2))
+    at_breach = _breach(log)
+    after = log.pass_time(whom._LEAD, timedelta(days=2))
+
+    assert _told(at_warning) == [("rep.mira", "02 11:00")]
+    assert later == []
+    assert _told(at_breach) == [("rep.mira", "02 13:00"), ("managers", "02 13:00")]
+    assert _told(after) == [("managers", "02 13:30"), ("managers", f"{_LAST:%d %H:%M}")]
+    assert after[0].because.endswith("and 30m later mira has not worked it")
+    assert (after[0].escalation, after[0].grade) == ("unworked", "A1")
+    assert len({a.alert_id for a in (*at_warning, *at_breach, *after)}) == 5
+
+
+def test_a_step_out_of_hours_waits_for_the_opening() -> None:
+    log = Log(LEAD, agreement(**{"# Apprise URLs": _PATH.replace("after: 10h", "after: 4h") + "# Apprise URLs"}))
+    for event in (*whom._until_offered(), whom._assigned()):
+        log.append(event)
+    _breach(log)
+
+    last = log.pass_time(whom._LEAD, timedelta(days=2))[-1]
+
+    assert f"{last.happened_at:%d %H:%M}" == "03 08:30"  # 3.5 h until 17:30, half an hour of Tuesday, in Berlin
+
+
+@pytest.mark.parametrize("work", _WORK)
+def test_the_path_stops_the_moment_the_lead_is_worked(work: str) -> None:
+    log = _log()
+    _breach(log)
+    log.append(_WORK[work], after=timedelta(minutes=29))
+
+    assert log.pass_time(whom._LEAD, timedelta(days=9)) == []
+
+
+def test_a_note_is_no_work() -> None:
+    log = _log()
+    _breach(log)
+    log.append(_NOTE, after=timedelta(minutes=29))
+
+    assert len(log.pass_time(whom._LEAD, timedelta(days=9))) == 2
+
+
+def test_who_is_told_by_alerts_too_is_told_of_the_breach_once() -> None:
+    assert _told(_breach(_log(alerts="kept"))) == [("managers", "02 13:00"), ("rep.mira", "02 13:00")]
+
+
+def test_a_path_that_the_agreement_in_force_does_not_have_any_more_ends() -> None:
+    log = _log()
+    _breach(log)
+    log.agreement = agreement()
+
+    assert log.pass_time(whom._LEAD, timedelta(days=9)) == []
+
+
+def test_after_an_outage_the_steps_do_not_come_all_at_once() -> None:
+    log = _log()
+    late = log.append(whom._breached(on_breach=AlertOnly(), detected_late=True), after=timedelta(hours=9))
+
+    assert [a.recipient for a in late] == ["rep.mira", "managers"]
+    [step] = log.pass_time(whom._LEAD, timedelta(minutes=31))
+    assert step.happened_at == T0 + timedelta(hours=9, minutes=30)
+
+
+def test_what_was_remembered_before_there_were_escalations_can_be_read() -> None:
+    import msgspec
+
+    from services.alerting.by_lead import Told, due
+
+    old = msgspec.json.decode(b'{"alerts":["alert.1"],"grade":"A1"}', type=Told)
+
+    assert (old.pending, due(old)) == ((), None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 90), st.sampled_from(["warned", "breached", "note", "pass", *_WORK])),
+        max_size=8,
+    )
+)
+def test_worked_at_any_moment_no_step_comes_later_and_none_twice(history: list[tuple[int, str]]) -> None:
+    log = _log()
+    said: list[AlertRequested] = []
+    worked = False
+    for minutes, what in history:
+        pause = timedelta(minutes=minutes)
+        steps = log.pass_time(whom._LEAD, pause)
+        if what == "warned":
+            steps += [] if worked else log.append(whom._warned())
+        elif what == "breached":
+            steps += [] if worked else log.append(whom._breached(on_breach=AlertOnly()))
+        elif what != "pass":
+            log.append(_NOTE if what == "note" else _WORK[what])
+        assert not (worked and steps)
+        worked = worked or what in _WORK
+        said += steps
+    rest = log.pass_time(whom._LEAD, timedelta(days=30))
+    said += rest
+
+    assert not (worked and rest)
+    assert len({a.alert_id for a in said}) == len(said)
+    assert (LEAD.due(log.before.own) if log.before else None) is None
+
+
