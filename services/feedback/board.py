@@ -128,6 +128,7 @@ def add_board(app: FastAPI, settings: Settings, runner: ProjectionRunner, agreem
         )
         with ui.element("header").classes("bar-top"):
             ui.html(board_view.header(what, HOME), sanitize=False).style("display: contents")
+            ui.html('<a href="/scorecard">Scorecard</a>', sanitize=False)
             ui.html('<a href="/audience">Whom to target</a>', sanitize=False)
             ui.html('<span class="live"><i class="dot"></i>live</span>', sanitize=False)
             ui.html('<button id="theme" type="button">Light or dark<kbd>t</kbd></button>', sanitize=False)

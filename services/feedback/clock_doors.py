@@ -66,7 +66,7 @@ def clock_doors(runner: ProjectionRunner, agreements: Agreements | None) -> APIR
     async def sla_report(
         since: Since = None, until: Until = None, campaign: OfCampaign = None, zone: Zone = "UTC"
     ) -> dict[str, Any]:
-        goals, hours = goals_now(), _zone(zone)
+        goals, hours = goals_now(), zone_named(zone)
         agreed = goals.sales.response_in_time if goals is not None else None
         share = None if agreed is None else float(agreed)
         return await runner.read(lambda c: sla(c, Window(since, until, campaign), hours, share))
@@ -75,13 +75,14 @@ def clock_doors(runner: ProjectionRunner, agreements: Agreements | None) -> APIR
     async def efforts_report(
         since: Since = None, until: Until = None, campaign: OfCampaign = None, zone: Zone = "UTC"
     ) -> dict[str, Any]:
-        goals, hours = goals_now(), _zone(zone)
+        goals, hours = goals_now(), zone_named(zone)
         return await runner.read(lambda c: efforts(c, Window(since, until, campaign), hours, goals, datetime.now(UTC)))
 
     return router
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """A time zone by its name. Raises Problem (422)."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

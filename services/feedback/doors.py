@@ -118,10 +118,6 @@ def _add_campaigns(router: APIRouter, runner: ProjectionRunner, campaigns: Campa
     async def rejections(since: Since = None, until: Until = None, campaign: OfCampaign = None) -> dict[str, Any]:
         return await windowed(reports.rejections, since, until, campaign)
 
-    @router.get("/reports/scorecard", tags=["reports"], summary="What marketing and sales owe each other")
-    async def scorecard(since: Since = None, until: Until = None, campaign: OfCampaign = None) -> dict[str, Any]:
-        return await windowed(reports.scorecard, since, until, campaign)
-
     @router.get("/reports/attribution", tags=["reports"], summary="Which touches the won revenue is credited to")
     async def attributed(
         model: Annotated[str, Query(description=f"how a win is shared out: {', '.join(Model)}")] = Model.LINEAR.value,

@@ -143,6 +143,7 @@ def _shown(monday: date, week: _Week, goals: Goals | None, zone: ZoneInfo, now: 
             "by_channels": {str(n): channels[n] for n in sorted(channels)},
             "tried_as_agreed": {"leads": enough, "of": len(week.worked), "share": _ratio(enough, len(week.worked))},
             "turned_down": week.turned_down,
+            "turned_down_with_reason": week.with_reason,
             "with_reason": _against(_ratio(week.with_reason, week.turned_down), _reasons(goals), True),
         },
     }

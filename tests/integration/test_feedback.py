@@ -457,6 +457,10 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert score["marketing"] == {"received": 3, "qualified": 3, "qualified_share": 1.0}
     assert (score["sales"]["assignments"], score["sales"]["accepted_assignments"]) == (3, 2)
     assert score["sales"]["clocks"] == {"met": 2, "breached": 0, "running": 0, "met_share": 1.0}
+    assert (score["revenue"], score["owes"]) == (None, {"marketing": [], "sales": []})  # no agreement is published here
+    assert [(w["marketing"]["received"], w["sales"]["clocks"]["kept"]) for w in score["weeks"]] == [(3, 2)]
+    assert "Week by week" in (await house.client.get("/scorecard")).text
+    assert (await house.client.get("/scorecard", headers={"Authorization": "none"})).status_code == 401
     only = await house.get("/v1/reports/funnel", campaign="(none)")
     assert only["stages"][0]["leads"] == 1
 
