@@ -156,6 +156,7 @@ REGISTRY: tuple[Entry, ...] = (
         alerting.DeliveryAttempted,
         alerting.RecipientDisabled,
         alerting.RecipientEnabled,
+        alerting.RecipientMuted,
         alerting.CrmRecordWritten,
         alerting.CrmRecordHeard,
         alerting.CrmRead,

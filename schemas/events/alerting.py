@@ -221,6 +221,15 @@ class RecipientEnabled(Event):
     enabled_at: Instant
 
 
+class RecipientMuted(Event):
+    """A person wants silence: what is for this recipient waits until `until`, and comes then as one message. An end that has passed
+    ends the silence."""
+
+    recipient: RecipientId
+    muted_at: Instant
+    until: Instant
+
+
 class CrmRecord(Event):
     """What a CRM's record of a lead is known to say. Never said itself."""
 

@@ -15,6 +15,7 @@ from schemas.ids import AlertId, RecipientId
 from schemas.topics import ALERTS
 from services.alerting import shelf
 from services.alerting.by_lead.news import recipient_of
+from services.alerting.mute_doors import mute_doors
 from services.alerting.reading import AlertingProjection
 from services.runtime import http
 from services.runtime.agreements import AgreementReader
@@ -50,6 +51,7 @@ def alerting_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of alerting."""
     app = create_app("leadloop alerting", settings, running.health, description="Who is told, and whether it arrived.")
     app.include_router(doors(running.appender, running.agreements, running.projection(AlertingProjection())))
+    app.include_router(mute_doors(running.appender, lambda: running.agreements.in_force(datetime.now(UTC))))
     return app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas.base import Event
-from schemas.events.alerting import AlertFailed, AlertRequested, AlertSent
+from schemas.events.alerting import AlertFailed, AlertRequested, AlertSent, RecipientMuted
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
@@ -31,7 +31,7 @@ RECIPIENT = Processor(
     log=ALERTS,
     state=by_recipient.Pace,
     decide=by_recipient.decide,
-    listens=frozenset[type[Event]]((AlertRequested, AlertSent, AlertFailed, TimerDue)),
+    listens=frozenset[type[Event]]((AlertRequested, AlertSent, AlertFailed, RecipientMuted, TimerDue)),
     due=by_recipient.due,
     parts={by_recipient.HELD: by_recipient.Held, by_recipient.UNDER_WAY: by_recipient.UnderWay},
 )

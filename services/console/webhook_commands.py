@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
@@ -135,6 +136,30 @@ def enable(name: Name, data: Data = None, as_json: AsJson = False) -> None:
     """Take deliveries to a disabled tool up again. What was given up meanwhile: leadloop webhooks replay NAME --since … --failed."""
     row = _alerting(data).post("alerting", f"/v1/webhooks/{name}/enable", {})
     say_json(row) if as_json else out().print(f"{row['id']} is delivered to again")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Register `leadloop mute`."""
+    main.command()(mute)
+
+
+def mute(
+    channel: Annotated[str, typer.Argument(help="A channel of the agreement, or rep.ID for the alerts of a rep.")],
+    length: Annotated[str, typer.Option("--for", help="For how long, such as 2h; 0s ends the silence.")] = "1h",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mute a channel for a time. Nothing is lost: what comes meanwhile is one message at the end."""
+    try:
+        until = datetime.now(UTC) + parse_duration(length)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}: write 30m, 2h or 1d", param_hint="--for") from None
+    done = _alerting(data).post("alerting", f"/v1/channels/{quote(channel, safe='')}/mute", {"until": until.isoformat()})
+    if as_json:
+        say_json(done)
+        return
+    end = done["muted_until"]
+    out().print(f"{channel} is muted until {end}" if end else f"{channel} is not muted any more", markup=False)
 
 
 def _alerting(data: Path | None) -> Doors:

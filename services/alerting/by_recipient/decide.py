@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.agreement.alert_terms import Channel
 from schemas.base import Event
-from schemas.events.alerting import AlertFailed, AlertLine, AlertReleased, AlertRequested, AlertSent
+from schemas.events.alerting import AlertFailed, AlertLine, AlertReleased, AlertRequested, AlertSent, RecipientMuted
 from schemas.events.runtime import TimerDue
 from schemas.ids import AlertId, RecipientId
 from services.alerting.by_recipient.pacing import (
@@ -32,6 +32,8 @@ def decide(state: Pace, event: Event, context: Context) -> Decision[Pace]:
         return _requested(state, event, context, now)
     if isinstance(event, TimerDue) and state.release_at is not None and now >= state.release_at:
         return _digest(state, context, now)
+    if isinstance(event, RecipientMuted):
+        return Decision(_muted(state, milliseconds(event.until), now))
     if isinstance(event, AlertSent):
         context.parts.remove(UNDER_WAY, event.alert_id)
     if isinstance(event, AlertFailed):
@@ -44,11 +46,19 @@ def due(state: Pace) -> datetime | None:
     return None if state.release_at is None else datetime.fromtimestamp(state.release_at / 1000, UTC)
 
 
+def _muted(state: Pace, until: int, now: int) -> Pace:
+    """Silence until then; at its end, or if that has passed, what is held goes out as one."""
+    ends = max(until, now)
+    return replace(
+        state, muted_until=until if until > now else None, release_at=ends if state.held else None
+    )
+
+
 def _requested(state: Pace, alert: AlertRequested, context: Context, now: int) -> Decision[Pace]:
     line = AlertLine.model_validate({name: getattr(alert, name) for name in AlertLine.model_fields})
     recent = within_window(state.released, now)
     channel = context.agreement.channels.get(alert.recipient)
-    opens = _opens(channel, context)
+    opens, silent = _opens(channel, context), _silent(state, now)
     if opens is not None and channel is not None and channel.out_of_hours is not None:
         handed = _handed(line, alert.recipient, channel.out_of_hours)
         if handed is not None:
@@ -56,7 +66,8 @@ def _requested(state: Pace, alert: AlertRequested, context: Context, now: int) -
     gather = channel.gather if channel is not None else timedelta()
     if alert.via:  # a digest that could not be delivered comes line by line, and is to be one message again
         gather = max(gather, GATHERED_AGAIN)
-    until = opens if opens is not None else held_until(recent, state.held, gather, now)
+    waits = [at for at in (opens, silent) if at is not None]
+    until = max(waits) if waits else held_until(recent, state.held, gather, now)
     if until is None:
         after = replace(state, released=(*recent, now))
         return Decision(after, (_released(alert.recipient, alert.alert_id, (line,), channel, context),))
@@ -75,9 +86,9 @@ def _requested(state: Pace, alert: AlertRequested, context: Context, now: int) -
 def _digest(state: Pace, context: Context, now: int) -> Decision[Pace]:
     recipient = RecipientId(context.key)
     channel = context.agreement.channels.get(recipient)
-    opens = _opens(channel, context)
-    if opens is not None:  # it closed meanwhile
-        return Decision(replace(state, release_at=opens))
+    waits = [at for at in (_opens(channel, context), _silent(state, now)) if at is not None]
+    if waits:  # it closed meanwhile
+        return Decision(replace(state, release_at=max(waits)))
     held = [(name, part) for name, part in context.parts.of(HELD)][:LINES_PER_DIGEST]
     for name, _ in held:
         context.parts.remove(HELD, name)
@@ -123,6 +134,11 @@ def _handed(line: AlertLine, by: RecipientId, to: RecipientId) -> AlertRequested
         "via": (*line.via, by),
     }
     return AlertRequested.model_validate(said)
+
+
+def _silent(state: Pace, now: int) -> int | None:
+    """Until when the recipient is muted (ms); none: he is not."""
+    return state.muted_until if state.muted_until is not None and state.muted_until > now else None
 
 
 def _opens(channel: Channel | None, context: Context) -> int | None:

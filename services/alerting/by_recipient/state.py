@@ -30,6 +30,7 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many were ever held back; the next one's name."""
     release_at: int | None = None
     """When what is held goes out as one digest."""
+    muted_until: int | None = None
 
 
 class Held(msgspec.Struct, frozen=True):

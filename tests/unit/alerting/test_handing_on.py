@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.agreement import Agreement
 from schemas.agreement.alert_terms import Rota
-from schemas.events.alerting import AlertFailed, AlertReleased, AlertRequested, AlertSent
+from schemas.events.alerting import AlertFailed, AlertReleased, AlertRequested, AlertSent, RecipientMuted
 from schemas.ids import AlertId, RecipientId
 from schemas.vocabulary import Because
 from services.alerting.by_recipient.pacing import GATHERED_AGAIN, WINDOW
@@ -152,6 +152,43 @@ def test_a_channel_is_tried_as_long_as_it_says_and_else_longer_than_an_hours_out
     assert sum(patience_with((), lambda: it, released).delays) == 31  # 1, 2, 4, 8, 16 s; 32 s more would be too long
     assert patience_with((), lambda: it, other) == PEOPLE
     assert sum(PEOPLE.delays) > 3600 * 1.1
+
+
+def _mute(log: Log, span: timedelta) -> list[Any]:
+    until = log.now + span
+    return log.append(RecipientMuted(recipient=RecipientId("managers"), muted_at=log.now, until=until))
+
+
+def test_what_comes_to_a_muted_channel_is_one_message_at_the_end() -> None:
+    log = Log(RECIPIENT, _agreed("gather: 0s"))
+    assert _mute(log, timedelta(hours=2)) == []
+    for n in range(500):
+        assert log.append(alert(n), after=timedelta(seconds=1)) == []
+    assert log.pass_time("managers", timedelta(hours=1, minutes=51)) == []
+    [digest] = log.pass_time("managers", timedelta(minutes=1))
+
+    assert len(digest.lines) == 500
+    assert len(log.append(alert(500), after=WINDOW)) == 1
+
+
+def test_an_end_that_has_passed_ends_the_silence() -> None:
+    log = Log(RECIPIENT, _agreed("gather: 0s"))
+    _mute(log, timedelta(hours=2))
+    log.append(alert(1))
+    _mute(log, timedelta())
+    [released] = log.pass_time("managers", timedelta(seconds=1))
+
+    assert released.alert_id == "alert.1"
+    assert len(log.append(alert(2))) == 1
+
+
+def test_a_digest_that_was_due_waits_for_the_end_of_the_silence() -> None:
+    log = Log(RECIPIENT, _agreed("gather: 5m"))
+    log.append(alert(1))
+    _mute(log, timedelta(hours=1))
+
+    assert log.pass_time("managers", timedelta(minutes=59)) == []
+    assert len(log.pass_time("managers", timedelta(minutes=2))) == 1
 
 
 @settings(max_examples=40, deadline=None)
