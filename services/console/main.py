@@ -27,6 +27,7 @@ from services.console import (
     roster_commands,
     route_commands,
     score_commands,
+    try_commands,
     webhook_commands,
 )
 from services.console.broker.faults import BrokerUnavailable
@@ -58,6 +59,7 @@ webhook_commands.add_to(app)
 audience_commands.add_to(app)
 attribution_commands.add_to(app)
 import_commands.add_to(app)
+try_commands.add_to(app)
 
 
 @app.command()

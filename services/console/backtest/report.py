@@ -152,7 +152,7 @@ def _side(side: Side) -> dict[str, Any]:
 
 
 def _remarks(tally: Tally, agreement: Agreement) -> Iterator[str]:
-    for name in sorted(_asked(agreement)):
+    for name in sorted(asked(agreement)):
         named = tally.attributes[name]
         if tally.submissions and not named:
             yield (
@@ -165,7 +165,7 @@ def _remarks(tally: Tally, agreement: Agreement) -> Iterator[str]:
         yield f"{tally.undecodable:,} records could not be read and were passed over, as the services pass them over."
 
 
-def _asked(agreement: Agreement) -> set[str]:
+def asked(agreement: Agreement) -> set[str]:
     """The attributes that scoring and definition ask for."""
     conditions = [rule.when for _, rule in agreement.scoring_rules if getattr(rule, "when", None) is not None]
     conditions += [rule.when for rule in agreement.definition if rule.when is not None]

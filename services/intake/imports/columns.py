@@ -78,7 +78,7 @@ def meaning_of(table: Table, attributes: Collection[str], wished: Mapping[str, s
         raise FileRefused(f"two columns are mapped to {twice}: leave one of them out with COLUMN=-")
     for column in table.columns:
         if column not in fields:
-            guess = _by_name(column, attributes)
+            guess = field_called(column, attributes)
             fields[column] = guess if guess not in fields.values() else None
     if not {"email", "phone"} & set(fields.values()):
         fields.update(dict.fromkeys(_addresses(table, fields, wished)[:1], "email"))
@@ -96,10 +96,11 @@ def is_field(field: str) -> bool:
     return field in PLAIN or (part in OPEN and bool(dot) and _NAME.match(rest) is not None)
 
 
-def _by_name(column: str, attributes: Collection[str]) -> str | None:
+def field_called(column: str, attributes: Collection[str]) -> str | None:
+    """The field that a column's name says it fills, or None."""
     if is_field(column):
         return column
-    plain = _plain(column)
+    plain = plain_name(column)
     if plain in attributes and plain not in PLAIN:
         return f"attributes.{plain}"
     if plain.startswith("consent_") and is_field(f"consent.{plain[8:]}"):
@@ -107,7 +108,7 @@ def _by_name(column: str, attributes: Collection[str]) -> str | None:
     return _CALLED.get(plain)
 
 
-def _plain(column: str) -> str:
+def plain_name(column: str) -> str:
     """`E-Mail Adresse` and `e_mail_adresse` are one name; so are `Größe` and `grosse`."""
     letters = unicodedata.normalize("NFKD", column.casefold())
     return re.sub(r"[^a-z0-9]+", "_", "".join(c for c in letters if not unicodedata.combining(c))).strip("_")
