@@ -82,7 +82,7 @@ class ByHand:
         self._add(
             tables.CLOCKS,
             clock_id=self._id(), lead_id=lead, clock="first-response", team_id="sales", rep_id="anna", started_ms=_ms(at),
-            campaign=campaign, deadline_ms=_ms(at), ended_ms=_ms(at), state=state, late=False, grace=False,
+            campaign=campaign, deadline_ms=_ms(at), ended_ms=_ms(at), state=state, late=False, grace=False, calendar="always",
         )  # fmt: skip
 
     def tried(self, lead: str, at: datetime, channel: str = "phone") -> None:
