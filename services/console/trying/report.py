@@ -97,11 +97,17 @@ def _words(counted: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
     for text, meant, number in counted:
         together[text, meant] += number
     order = sorted(together.items(), key=lambda item: (-item[1], item[0]))
+    most = 0 if _free_text(len(order), together.total()) else _WORDS_SHOWN
     rest = Counter[str]()
-    for (_, meant), number in order[_WORDS_SHOWN:]:
+    for (_, meant), number in order[most:]:
         rest[meant] += number
-    shown = [{"called": text, "read_as": meant, "rows": number} for (text, meant), number in order[:_WORDS_SHOWN]]
+    shown = [{"called": text, "read_as": meant, "rows": number} for (text, meant), number in order[:most]]
     return shown + [{"called": "(others)", "read_as": meant, "rows": number} for meant, number in sorted(rest.items())]
+
+
+def _free_text(different: int, cells: int) -> bool:
+    """Whether a column reads like free text, in which people may be named, and not like a list of words."""
+    return different > _SOURCES_SHOWN and different > cells / 2
 
 
 def _speed(export: Export, said: set[str], with_activities: bool) -> dict[str, Any] | None:
@@ -141,7 +147,7 @@ def _conversion(leads: Sequence[Lead], unworked: set[int], worked_known: bool) -
     for lead in leads:
         groups.setdefault(told(lead.source) if lead.source else _NO_SOURCE, []).append(lead)
     order = sorted(groups, key=lambda name: (-len(groups[name]), name))
-    free_text = len(order) > _SOURCES_SHOWN and len(order) > len(leads) / 2
+    free_text = _free_text(len(order), len(leads))
     shown = [] if free_text else order[:_SOURCES_SHOWN]
     rest = [lead for name in order if name not in set(shown) for lead in groups[name]]
     rows = [(name, groups[name]) for name in shown] + ([(_OTHER_SOURCES, rest)] if rest else [])
@@ -238,7 +244,7 @@ def _remarks(export: Export, answer: Mapping[str, Any], agreement: Agreement, sa
     unknown = sum(n for (_, standing), n in export.statuses.items() if standing is Standing.UNKNOWN)
     if unknown:
         found.append(f"Rows whose status was not understood: {unknown:,}; say what it means, as in --status 'Parked=rejected'.")
-    neither = sorted({told(kind) for kind, meant in export.kinds if meant == Activity.NEITHER})
+    neither = sorted({w["called"] or "(blank)" for w in answer["activity_types"] if w["read_as"] == Activity.NEITHER})
     if neither:
         found.append(f"Counted neither as work of sales nor as an engagement: {', '.join(neither[:8])}; --activity 'TYPE=touch' changes it.")
     for (column, name), number in sorted(export.unread.items()):

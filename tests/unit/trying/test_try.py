@@ -130,6 +130,15 @@ def test_nobody_can_be_told_from_the_report(tmp_path: Path) -> None:
     assert "http" not in page(answer).replace("http-equiv", "")
 
 
+def test_columns_of_free_text_are_not_told_word_by_word(tmp_path: Path) -> None:
+    names = [f"Person{chr(97 + n)}" for n in range(20)]
+    leads = "Id,Status,Lead Source\n" + "".join(f"{n},ask {name},via {name}\n" for n, name in enumerate(names))
+    activities = "Lead ID,Date,Type\n" + "".join(f"{n},2026-03-01,told {name}\n" for n, name in enumerate(names))
+    answer = tried(tmp_path, leads, activities)
+    assert "Person" not in json.dumps(answer)
+    assert answer["statuses"] == [{"called": "(others)", "read_as": "unknown", "rows": 20}]
+
+
 def test_text_from_the_file_is_escaped_in_the_page(tmp_path: Path) -> None:
     answer = tried(tmp_path, SALESFORCE.replace("Trade Show", "<script>alert(1)</script>"), SALESFORCE_ACTIVITIES)
     assert "<script" not in page(answer)
