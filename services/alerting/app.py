@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 from services.alerting.doors import alerting_doors
 from services.alerting.processors import LEAD, RECIPIENT
@@ -13,9 +14,13 @@ from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 
 
+_GATHER = timedelta(milliseconds=50)
+"""Who needs a person or a message reads to the log's end first, and waits no longer than this."""
+
+
 def alerting_tables(settings: Settings, running: Running) -> AbstractAsyncContextManager[ProjectionRunner]:
     """Reads alerts and profiles."""
-    return running.projection(AlertingProjection())
+    return running.projection(AlertingProjection(), gather=_GATHER)
 
 
 SERVICE = Service(
