@@ -72,7 +72,15 @@ class Doors:
         headers = {"Content-Type": content_type}
         return self._knock("POST", door, path, content=file, params=query, headers=headers, timeout=_FILE_SECONDS)
 
-    def _knock(
+    def fetch(self, door: str, path: str) -> bytes:
+        """What GET answers, as it is: a page or a file. Raises Refused."""
+        return self._answer("GET", door, path).content
+
+    def _knock(self, method: str, door: str, path: str, **more: Any) -> Any:
+        answer = self._answer(method, door, path, **more)
+        return answer.json() if answer.content else None
+
+    def _answer(
         self,
         method: str,
         door: str,
@@ -81,7 +89,7 @@ class Doors:
         headers: Mapping[str, str] | None = None,
         timeout: float = _PATIENCE_SECONDS,
         **more: Any,
-    ) -> Any:
+    ) -> httpx.Response:
         url = f"{getattr(self, door)}{path}"
         try:
             answer = httpx.request(method, url, headers={**self.headers, **(headers or {})}, timeout=timeout, **more)
@@ -92,7 +100,7 @@ class Doors:
             ) from fault
         if answer.is_error:
             raise Refused(problem_of(answer))
-        return answer.json() if answer.content else None
+        return answer
 
     @property
     def headers(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ from services.console import (
     learn_commands,
     letter_commands,
     loop_commands,
+    review_commands,
     roster_commands,
     route_commands,
     score_commands,
@@ -58,6 +59,7 @@ clock_commands.add_to(app)
 webhook_commands.add_to(app)
 audience_commands.add_to(app)
 attribution_commands.add_to(app)
+review_commands.add_to(app)
 import_commands.add_to(app)
 try_commands.add_to(app)
 

@@ -15,6 +15,7 @@ from services.feedback.clock_doors import clock_doors
 from services.feedback.doors import doors
 from services.feedback.learning import learning_doors
 from services.feedback.ledger import Ledger
+from services.feedback.review_doors import review_doors
 from services.feedback.scorecard_doors import scorecard_doors
 from services.feedback.scores import score_doors
 from services.runtime.http import create_app
@@ -62,6 +63,7 @@ def add_doors(
     app.include_router(doors(settings, runner, campaigns))
     app.include_router(audience_doors(settings, runner, campaigns, agreements))
     app.include_router(clock_doors(runner, agreements))
+    app.include_router(review_doors(settings, runner, campaigns, agreements))
     app.include_router(scorecard_doors(settings, runner, campaigns, agreements))
 
 

@@ -50,9 +50,9 @@ def audience(
     connection: sa.Connection, agreement: Agreement | None, known: Mapping[str, Campaign], window: Window, now_ms: int
 ) -> dict[str, Any]:
     """The report. agreement: says which attributes are not personal, and which are numbers."""
-    reading = _reading(connection, agreement, window, now_ms)
+    reading = leads_read(connection, agreement, window, now_ms)
     found = read_audience(reading.seen)
-    costs = _costs(connection, known)
+    costs = costs_of(connection, known)
     return {
         "leads": found.leads,
         "won": found.won,
@@ -71,7 +71,8 @@ def audience(
 # ------------------------------------------------------------------ reading
 
 
-def _reading(connection: sa.Connection, agreement: Agreement | None, window: Window, now_ms: int) -> Reading:
+def leads_read(connection: sa.Connection, agreement: Agreement | None, window: Window, now_ms: int) -> Reading:
+    """Every lead that is old enough to be judged, as it was in its first submission."""
     leads, events = tables.LEADS.c, tables.TIMELINE.c
     rows = connection.execute(
         sa.select(leads.lead_id, leads.submitted_ms, leads.customer_ms).where(
@@ -138,7 +139,7 @@ def _is_number(value: object) -> bool:
     return True
 
 
-def _costs(connection: sa.Connection, known: Mapping[str, Campaign]) -> dict[str, dict[str, Decimal]]:
+def costs_of(connection: sa.Connection, known: Mapping[str, Campaign]) -> dict[str, dict[str, Decimal]]:
     """Campaign -> currency -> what was spent, as marketing says and as submissions say."""
     costs: dict[str, dict[str, Decimal]] = {}
     table = tables.COSTS.c

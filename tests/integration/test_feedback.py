@@ -461,6 +461,13 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
     assert [(w["marketing"]["received"], w["sales"]["clocks"]["kept"]) for w in score["weeks"]] == [(3, 2)]
     assert "Week by week" in (await house.client.get("/scorecard")).text
     assert (await house.client.get("/scorecard", headers={"Authorization": "none"})).status_code == 401
+    sheet = await house.get("/v1/campaigns/spring/review")
+    assert [s["leads"] for s in sheet["stages"]] == [2, 2, 1, 1, 1]
+    assert (sheet["cost"], sheet["revenue"]) == (spring["spend"], spring["won"])
+    assert [(r["title"], r["count"], r["by_sales"]) for r in sheet["turned_down"]] == [("no budget", 1, True)]
+    assert "Spring fair" in (await house.client.get("/campaigns/spring")).text
+    assert (await house.client.get("/v1/campaigns/spring/review.pdf")).content.startswith(b"%PDF-")
+    assert (await house.client.get("/v1/campaigns/winter/review")).status_code == 404
     only = await house.get("/v1/reports/funnel", campaign="(none)")
     assert only["stages"][0]["leads"] == 1
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from schemas.events.intake import LeadSubmitted
 from schemas.lifecycle import Effect
 from services.feedback import tables
 
@@ -59,7 +60,7 @@ class ByHand:
         body = {"source": source, "country": said.get("country"), "attributes": said.get("attributes", {})}
         self._add(
             tables.TIMELINE,
-            partition=0, position=number, lead_id=name, at_ms=ms, event_id=name, type="LeadSubmitted",
+            partition=0, position=number, lead_id=name, at_ms=ms, event_id=name, type=LeadSubmitted.type_name(),
             effect=Effect.EFFECT.value, body=orjson.dumps(body),
         )  # fmt: skip
         self._add(tables.TOUCHES, event_id=name, lead_id=name, at_ms=ms, campaign=campaign, channel=said.get("channel"))
