@@ -127,7 +127,7 @@ def _price(seen: Evidence, out: _Advice) -> None:
     between = f"95 % interval {amount_of(cheapest, agreed.currency)} to {upper}"
     said = f"{each} a qualified lead ({between}); agreed are {amount_of(agreed.amount, agreed.currency)}"
     rule = "what a qualified lead costs, over the 95 % interval of the share that qualifies, lies wholly below (above) the agreed cost"
-    if dearest is not None and dearest < agreed.amount:
+    if dearest is not None and dearest < agreed.amount and len(seen.cost) == 1:  # else more was spent than is counted
         out.say(KEEP, f"Keep paying this price: {said}.", rule)
     elif cheapest > agreed.amount:
         out.say(STOP, f"Stop paying this price: {said}.", rule)

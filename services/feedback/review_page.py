@@ -14,7 +14,7 @@ NO_ADVICE = {
     "try": "The rules name nothing to try.",
 }
 _TONES = {"keep": "kept", "stop": "broken", "try": "open"}
-STAGE_HEAD = ("Stage", "Leads", "Of the stage before", "95 % interval", "Median days to it")
+STAGE_HEAD = ("Stage", "Leads", "Of previous", "95 % interval", "Median time")
 REASON_HEAD = ("Reason", "About", "Who", "Leads", "Share", "95 % interval")
 COST_HEAD = ("", "In all", "Per lead", "Per qualified", "Per win")
 
