@@ -13,7 +13,6 @@ from services.runtime.main import Running, Service
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 
-
 _GATHER = timedelta(milliseconds=50)
 """Who needs a person or a message reads to the log's end first, and waits no longer than this."""
 
