@@ -77,7 +77,7 @@ paths = st.text("abcd", max_size=6)
 amounts = st.decimals(0, 10**9, places=2).map(str)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(paths, st.none() | amounts), max_size=12), st.sampled_from(Model))
 def test_credits_sum_exactly_to_what_was_won(journeys: list[tuple[str, str | None]], model: Model) -> None:
     found = attribute([_journey(p, a, f"lead{i}") for i, (p, a) in enumerate(journeys)], model, CAMPAIGN)
@@ -87,6 +87,7 @@ def test_credits_sum_exactly_to_what_was_won(journeys: list[tuple[str, str | Non
     assert all(c.revenue.get("EUR", Decimal()) >= 0 for c in found.credits)
 
 
+@settings(deadline=None)
 @given(st.decimals("-1000", "1000", places=4), st.lists(st.integers(1, 50), min_size=1, max_size=8))
 def test_parts_sum_to_the_amount_and_are_within_a_unit_of_their_share(amount: Decimal, raw: list[int]) -> None:
     shares = {str(i): share / sum(raw) for i, share in enumerate(raw)}
@@ -129,7 +130,7 @@ def test_the_removal_effect_is_the_share_of_wins_lost_when_walks_end_there(journ
         assert found[name] == pytest.approx(1 - _wins_without(journeys, name) / whole, abs=1e-9)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.text("abc", min_size=1, max_size=5), min_size=1, max_size=6))
 def test_shapley_is_the_mean_of_what_each_adds_over_all_orders(journeys: list[str]) -> None:
     """With a coalition worth the wins whose touches are all its own."""

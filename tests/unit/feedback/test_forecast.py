@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.forecast import brier, forecast_a_month
@@ -50,6 +50,7 @@ ended = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ended, min_size=60, max_size=120), st.integers(0, 30), st.floats(-1, 2))
 def test_it_is_a_probability_and_only_grows_while_nothing_happens(clocks: list[Ended], load: int, used: float) -> None:
     pace = Pace.learn(clocks)
