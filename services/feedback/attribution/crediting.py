@@ -153,7 +153,7 @@ def _credited(won: Sequence[tuple[Journey, Mapping[str, float]]], model: Model) 
     return [
         (name, journey.win.amount.currency, amount)
         for journey, shares in won
-        if journey.win is not None
+        if journey.win is not None and journey.win.amount.amount
         for name, amount in apportion(journey.win.amount.amount, shares).items()
     ]
 
@@ -183,9 +183,10 @@ def _exact(shares: Mapping[str, float]) -> dict[str, Fraction]:
 
 
 def _sum(journeys: Iterable[Journey]) -> dict[str, Decimal]:
+    """By currency. A win for nothing, or whose amount nobody said, is a win and no revenue."""
     together: dict[str, Decimal] = defaultdict(Decimal)
     for journey in journeys:
-        if journey.win is not None:
+        if journey.win is not None and journey.win.amount.amount:
             together[journey.win.amount.currency] += journey.win.amount.amount
     return dict(together)
 
