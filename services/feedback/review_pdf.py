@@ -135,6 +135,7 @@ class _Sheet:
         self.pdf.set_font(self._family, "", 8)
         self.pdf.set_text_color(*_INK)
         self.pdf.set_draw_color(*_TRACK)
+        self.pdf.set_fill_color(255, 255, 255)  # else a table is filled with the colour of the last bar
         with self.pdf.table(borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=4.5, padding=0.5) as table:
             for cells in (head, *rows):
                 row = table.row()

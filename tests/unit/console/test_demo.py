@@ -17,7 +17,7 @@ from services.console.terminal import Refused
 
 SOFTWARE = load((SAMPLES / "software.yaml").read_text(encoding="utf-8"), 1).terms
 DEMO = load(play.AGREEMENT.read_text(encoding="utf-8"), 1).terms
-HURRIED = {"name", "title", "teams", "calendars", "clocks", "giving_up", "reasons", "recycling", "channels"}
+HURRIED = {"name", "title", "teams", "calendars", "clocks", "giving_up", "reasons", "recycling", "channels", "escalations"}
 """Sections in which a minute has to hold a day: nobody can be tried four times, and there are no hours."""
 
 
