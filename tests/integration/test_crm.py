@@ -177,7 +177,11 @@ async def test_a_change_that_the_desk_refuses_is_shown_and_holds_up_nothing(hous
         house.crm.change(lead.lead_id, status="Junk")
         house.crm.change(other.lead_id, status="Dead")
         await _comes(house, other, ["LeadLost"])
-        shown = (await service.http.get("/v1/webhooks/suite")).json()
+        async with asyncio.timeout(30):
+            shown = (await service.http.get("/v1/webhooks/suite")).json()
+            while shown["read_upto"] is None or not shown["refused"]:  # the tables follow the log
+                await asyncio.sleep(0.1)
+                shown = (await service.http.get("/v1/webhooks/suite")).json()
     assert await house.said(lead) == []
     assert shown["refused"][0]["lead_id"] == lead.lead_id
     assert "the agreement has no reason there_is_no_such" in shown["refused"][0]["because"].lower()
