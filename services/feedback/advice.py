@@ -105,13 +105,10 @@ def _acceptance(seen: Evidence, out: _Advice) -> None:
     decided = seen.accepted + seen.refused
     if agreed is None or not decided:
         return
-    low, high = wilson(seen.accepted, decided)
     said = f"sales accepted {share_of(seen.accepted, decided)} of the qualified leads that it decided on; agreed are {agreed:.0%}"
     rule = "the 95 % interval of the share that sales accepts lies wholly above (below) the agreed acceptance rate"
-    if low > agreed:
-        out.say(KEEP, f"Keep what it promises: {said}.", rule)
-    elif high < agreed:
-        out.say(STOP, f"Stop passing on its leads as they are: {said}.", rule)
+    keep, stop = f"Keep what it promises: {said}.", f"Stop passing on its leads as they are: {said}."
+    _hold_against(agreed, wilson(seen.accepted, decided), out, rule, keep, (STOP, stop))
 
 
 def _price(seen: Evidence, out: _Advice) -> None:
@@ -136,13 +133,10 @@ def _price(seen: Evidence, out: _Advice) -> None:
 def _reached(seen: Evidence, out: _Advice) -> None:
     everybody = seen.reach["all"]
     if everybody is not None and everybody["of"]:
-        low, high = everybody["interval"]
         said = f"{share_of(everybody['reached'], everybody['of'])} of its leads are whom it should reach"
         rule = "the 95 % interval of the share that fits the campaign's target lies wholly above (below) one half"
-        if low > _HALF:
-            out.say(KEEP, f"Keep this reach: {said}.", rule)
-        elif high < _HALF:
-            out.say(STOP, f"Stop buying this reach: only {said}.", rule)
+        keep, stop = f"Keep this reach: {said}.", f"Stop buying this reach: only {said}."
+        _hold_against(_HALF, everybody["interval"], out, rule, keep, (STOP, stop))
     for one in seen.reach["dimensions"]:
         if one["unknown"] > one["of"]:
             unknown = f"it is unknown of {one['unknown']:,} of {one['unknown'] + one['of']:,} leads"
@@ -168,10 +162,18 @@ def _clocks(seen: Evidence, out: _Advice) -> None:
     decided = seen.kept + seen.breached
     if agreed is None or not decided:
         return
-    low, high = wilson(seen.kept, decided)
     said = f"{share_of(seen.kept, decided)} clocks on its leads were kept; agreed are {agreed:.0%}"
     rule = "the 95 % interval of the share of clocks kept lies wholly above (below) the agreed share"
-    if low > agreed:
-        out.say(KEEP, f"Keep answering in time: {said}.", rule)
-    elif high < agreed:
-        out.say(TRY, f"Try to send no more leads than sales can answer in time: {said}.", rule)
+    keep, other = f"Keep answering in time: {said}.", f"Try to send no more leads than sales can answer in time: {said}."
+    _hold_against(agreed, wilson(seen.kept, decided), out, rule, keep, (TRY, other))
+
+
+def _hold_against(
+    bound: float, interval: tuple[float, float], out: _Advice, rule: str, above: str, below: tuple[str, str]
+) -> None:
+    """Keep what lies above the bound with its whole interval; what lies below with all of it is for `below` to say."""
+    low, high = interval
+    if low > bound:
+        out.say(KEEP, above, rule)
+    elif high < bound:
+        out.say(*below, rule)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
@@ -12,9 +10,8 @@ import sqlalchemy as sa
 from pydantic import Field, model_validator
 
 from schemas.vocabulary import Money
-from services.runtime.database import Database
 from services.runtime.http import Request
-from services.runtime.projection import Behind
+from services.runtime.own_records import OwnRecords
 from services.runtime.settings import Settings
 
 _METADATA = sa.MetaData()
@@ -61,10 +58,7 @@ class Campaigns:
     """The campaigns by id."""
 
     def __init__(self, settings: Settings) -> None:
-        self._database = Database(
-            settings.database("campaigns"), f"{settings.namespace}_campaigns", 1, _METADATA, durable=True, rebuilt=False
-        )
-        self._open = False
+        self._records = OwnRecords(settings, "campaigns", _METADATA)
 
     async def put(self, campaign_id: str, campaign: Campaign) -> None:
         """Keep it, in the place of what was said before. Raises Behind if the database is away."""
@@ -74,25 +68,12 @@ class Campaigns:
             connection.execute(sa.delete(_CAMPAIGNS).where(_CAMPAIGNS.c.campaign == campaign_id))
             connection.execute(sa.insert(_CAMPAIGNS), {"campaign": campaign_id, "body": body})
 
-        async with self._reachable():
-            await self._database.write(replace)
+        await self._records.write(replace)
 
     async def all(self) -> dict[str, Campaign]:
         """Every campaign that was put. Raises Behind if the database is away."""
-        async with self._reachable():
-            rows = await self._database.read(lambda c: list(c.execute(sa.select(_CAMPAIGNS))))
+        rows = await self._records.read(lambda c: list(c.execute(sa.select(_CAMPAIGNS))))
         return {row.campaign: Campaign.model_validate_json(row.body) for row in rows}
 
     async def close(self) -> None:
-        await self._database.close()
-
-    @asynccontextmanager
-    async def _reachable(self) -> AsyncIterator[None]:
-        try:
-            if not self._open:
-                await self._database.open()
-                self._open = True
-            yield
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            self._database.disconnect()
-            raise Behind("The database does not answer: send the same again in a moment.") from error
+        await self._records.close()

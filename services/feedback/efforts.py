@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from schemas.agreement import Goals
 from services.feedback import tables
 from services.feedback.clocks import BREACHED, CORRECTED, KEPT
-from services.feedback.reports import Window
+from services.feedback.reports import Window, ratio
 from services.feedback.sla_report import quantile
 
 _DAYS_A_MONTH = 365.25 / 12
@@ -26,7 +26,6 @@ class _Week:
     received: int = 0
     qualified: int = 0
     accepted: int = 0
-    decided: int = 0
     clocks: Counter[str] = field(default_factory=Counter)
     worked: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Lead qualified in the week -> attempts at it by channel, until today."""
@@ -133,18 +132,18 @@ def _shown(monday: date, week: _Week, goals: Goals | None, zone: ZoneInfo, now: 
             "received": week.received,
             "qualified": _against(week.qualified, _qualified_a_week(goals), is_over),
             "accepted": week.accepted,
-            "acceptance_rate": _against(_ratio(week.accepted, week.qualified), _goal(goals, "acceptance_rate"), True),
+            "acceptance_rate": _against(ratio(week.accepted, week.qualified), _goal(goals, "acceptance_rate"), True),
         },
         "sales": {
             "clocks": {"kept": kept, "breached": week.clocks[BREACHED], "corrected": week.clocks[CORRECTED]},
-            "response_in_time": _against(_ratio(kept, decided), _goal(goals, "response_in_time"), True),
+            "response_in_time": _against(ratio(kept, decided), _goal(goals, "response_in_time"), True),
             "accepted_leads": len(week.worked),
             "median_attempts": quantile(attempts, 0.5),
             "by_channels": {str(n): channels[n] for n in sorted(channels)},
-            "tried_as_agreed": {"leads": enough, "of": len(week.worked), "share": _ratio(enough, len(week.worked))},
+            "tried_as_agreed": {"leads": enough, "of": len(week.worked), "share": ratio(enough, len(week.worked))},
             "turned_down": week.turned_down,
             "turned_down_with_reason": week.with_reason,
-            "with_reason": _against(_ratio(week.with_reason, week.turned_down), _reasons(goals), True),
+            "with_reason": _against(ratio(week.with_reason, week.turned_down), _reasons(goals), True),
         },
     }
 
@@ -178,7 +177,3 @@ def _reasons(goals: Goals | None) -> float | None:
 
 def _against(value: float | None, goal: float | None, decided: bool) -> dict[str, Any]:
     return {"value": value, "goal": goal, "ok": value >= goal if value is not None and goal is not None and decided else None}
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None

@@ -61,7 +61,7 @@ def funnel(connection: sa.Connection, window: Window) -> dict[str, Any]:
                 "stage": stage,
                 "means": _ALSO[stage],
                 "leads": counts[i],
-                "of_previous": _share(counts[i], counts[i - 1] if i else counts[0]),
+                "of_previous": ratio(counts[i], counts[i - 1] if i else counts[0]),
             }
             for i, stage in enumerate(_STAGES)
         ],
@@ -185,15 +185,15 @@ def scorecard(connection: sa.Connection, window: Window) -> dict[str, Any]:
     for row in offered:
         by_rep[row.rep_id or "?"].append(row)
     return {
-        "marketing": {"received": received, "qualified": qualified, "qualified_share": _share(qualified, received)},
+        "marketing": {"received": received, "qualified": qualified, "qualified_share": ratio(qualified, received)},
         "sales": {
             "accepted": accepted,
-            "accepted_share": _share(accepted, qualified),
+            "accepted_share": ratio(accepted, qualified),
             "clocks": {
                 "met": kept["met"],
                 "breached": kept["breached"],
                 "running": kept["running"],
-                "met_share": _share(kept["met"], decided),
+                "met_share": ratio(kept["met"], decided),
             },
             **_response(offered),
         },
@@ -212,7 +212,8 @@ def _response(offered: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _share(part: int, whole: int) -> float | None:
+def ratio(part: int, whole: int) -> float | None:
+    """A share (0 to 1) to four places; None of nothing."""
     return round(part / whole, 4) if whole else None
 
 

@@ -11,8 +11,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,9 +19,8 @@ import sqlalchemy as sa
 
 from schemas.ids import LeadId
 from services.intake.imports.tables import IMPORTS, METADATA, OPEN, ROWS, WORKER, Outcome
-from services.runtime.database import Database
+from services.runtime.own_records import OwnRecords
 from services.runtime.projecting import some_at_a_time
-from services.runtime.projection import Behind
 from services.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -103,11 +101,8 @@ class ImportQueue:
     """One for the process. Every method raises Behind while the database is away."""
 
     def __init__(self, settings: Settings) -> None:
-        self._database = Database(
-            settings.database("imports"), f"{settings.namespace}_imports", 1, METADATA, durable=True, rebuilt=False
-        )
+        self._records = OwnRecords(settings, "imports", METADATA, called="The database of imports")
         self._namespace = settings.lead_namespace
-        self._open = False
         self.news = asyncio.Event()
         """Set when there may be something to do."""
 
@@ -144,7 +139,7 @@ class ImportQueue:
             connection.execute(sa.insert(ROWS), rows)
             return import_id, False
 
-        answer = await self._write(insert)
+        answer = await self._records.write(insert)
         self.news.set()
         return answer
 
@@ -164,7 +159,7 @@ class ImportQueue:
                 counts[one][Outcome(outcome)] = number
             return [_progress(row, counts[row.import_id]) for row in found]
 
-        return await self._read(look)
+        return await self._records.read(look)
 
     async def rows(self, import_id: str, outcome: Outcome | None, after: int, most: int) -> list[Any]:
         """Rows of an import by line, after a line: (line, outcome, lead_id, submission_id, message)."""
@@ -176,7 +171,7 @@ class ImportQueue:
         )
         if outcome is not None:
             query = query.where(_R.outcome == outcome)
-        return await self._read(lambda connection: list(connection.execute(query)))
+        return await self._records.read(lambda connection: list(connection.execute(query)))
 
     async def cancel(self, import_id: str) -> bool:
         """Take nothing more of it in; whether there is such an import. What was taken in stays."""
@@ -189,7 +184,7 @@ class ImportQueue:
             _finish(connection, [import_id])
             return connection.execute(sa.select(_I.import_id).where(_I.import_id == import_id)).first() is not None
 
-        return await self._write(change)
+        return await self._records.write(change)
 
     async def forget(self, leads: Collection[LeadId]) -> int:
         """Drop what is queued of these people; gives the number of rows.
@@ -210,7 +205,7 @@ class ImportQueue:
         try:
             async with asyncio.timeout(FORGET_WITHIN_SECONDS):
                 while True:
-                    dropped, more = await self._write(drop)
+                    dropped, more = await self._records.write(drop)
                     number += dropped
                     if not more:
                         return number
@@ -223,7 +218,7 @@ class ImportQueue:
     async def waits(self) -> bool:
         """Whether anything is to be done."""
         unfinished = sa.select(_I.import_id).where(_I.finished_ms.is_(None)).limit(1)
-        return await self._read(lambda connection: connection.execute(unfinished).first() is not None)
+        return await self._records.read(lambda connection: connection.execute(unfinished).first() is not None)
 
     async def hold(self, holder: str, seen: int) -> bool:
         """Become or stay the one who works the queue; whether that is so now.
@@ -241,20 +236,20 @@ class ImportQueue:
             beaten = sa.update(WORKER).where(_W.holder == row.holder, _W.beat == row.beat)
             return connection.execute(beaten.values(holder=holder, beat=row.beat + 1)).rowcount == 1
 
-        return await self._write(change)
+        return await self._records.write(change)
 
     async def beat(self) -> int:
         """How often who works the queue has said that it lives."""
-        return await self._read(lambda connection: connection.execute(sa.select(_W.beat)).scalar_one_or_none() or 0)
+        return await self._records.read(lambda connection: connection.execute(sa.select(_W.beat)).scalar_one_or_none() or 0)
 
     async def let_go(self, holder: str) -> None:
         """Work the queue no more."""
-        await self._write(lambda connection: connection.execute(sa.delete(WORKER).where(_W.holder == holder)))
+        await self._records.write(lambda connection: connection.execute(sa.delete(WORKER).where(_W.holder == holder)))
 
     async def hand_out_again(self) -> None:
         """What was under way when its worker ended waits again."""
         again = sa.update(ROWS).where(_R.outcome == Outcome.UNDER_WAY).values(outcome=Outcome.WAITING)
-        await self._write(lambda connection: connection.execute(again))
+        await self._records.write(lambda connection: connection.execute(again))
 
     async def next(self, most: int) -> list[Turn]:
         """Rows to be taken in now, under way from here on: of all open imports alike, each in its order."""
@@ -273,7 +268,7 @@ class ImportQueue:
                 )
             return turns
 
-        return await self._write(claim)
+        return await self._records.write(claim)
 
     async def landed(self, landed: Sequence[Landed]) -> None:
         """Note what has become of rows; an import without open rows is finished."""
@@ -287,32 +282,11 @@ class ImportQueue:
             )
             _finish(connection, {one.turn.import_id for one in landed})
 
-        await self._write(note)
+        await self._records.write(note)
 
     async def close(self) -> None:
         """Close the database."""
-        await self._database.close()
-
-    # -------------------------------------------------------------- inside
-
-    async def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        async with self._reachable():
-            return await self._database.write(work)
-
-    async def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        async with self._reachable():
-            return await self._database.read(work)
-
-    @asynccontextmanager
-    async def _reachable(self) -> AsyncIterator[None]:
-        try:
-            if not self._open:
-                await self._database.open()
-                self._open = True
-            yield
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            self._database.disconnect()
-            raise Behind("The database of imports does not answer: send the same again in a moment.") from error
+        await self._records.close()
 
 
 def _as_rows(import_id: str, new: NewImport) -> list[dict[str, Any]]:
