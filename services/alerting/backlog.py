@@ -26,6 +26,7 @@ from schemas.events.alerting import (
 from schemas.ids import AlertId, RecipientId
 from schemas.wire import Envelope
 from services.alerting.patience import Patience
+from services.alerting.rows import milliseconds
 
 Released = AlertReleased | NewsReleased | DeliveryReplayed
 
@@ -207,8 +208,8 @@ class Backlog:
         if owed is None or owed.replay != event.replay or event.attempt <= owed.attempts:
             return
         line = self.lines[event.recipient]
-        owed.attempts, owed.due_ms = event.attempt, _ms(event.next_at)
-        line.failed(_ms(event.attempted_at), _ms(event.held_until) if event.held_until is not None else None)
+        owed.attempts, owed.due_ms = event.attempt, milliseconds(event.next_at)
+        line.failed(milliseconds(event.attempted_at), milliseconds(event.held_until) if event.held_until is not None else None)
         line.end(owed)
 
     def settle(self, alert_id: AlertId, replay: int) -> None:
@@ -242,7 +243,3 @@ class Backlog:
             self.settle(known.alert_id, known.replay)
         self._owed[owed.alert_id] = owed
         self.line(owed.recipient, owed.released).add(owed)
-
-
-def _ms(at: object) -> int:
-    return round(at.timestamp() * 1000)  # type: ignore[attr-defined, no-any-return]

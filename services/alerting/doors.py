@@ -17,6 +17,7 @@ from services.alerting import shelf
 from services.alerting.by_lead.news import recipient_of
 from services.alerting.mute_doors import mute_doors
 from services.alerting.reading import AlertingProjection
+from services.alerting.rows import milliseconds
 from services.runtime import http
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
@@ -205,4 +206,4 @@ def _again(recipient: RecipientId, row: dict[str, Any]) -> DeliveryReplayed:
 
 
 def _ms(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)
+    return None if at is None else milliseconds(at)

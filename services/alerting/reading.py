@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from schemas.events import alerting
 from schemas.events.intake import LeadProfile
 from schemas.ids import RecipientId
 from schemas.topics import ALERTS, PROFILES
-from services.alerting.rows import MESSAGES, METADATA, PEOPLE, RECIPIENTS, RECORDS
+from services.alerting.rows import MESSAGES, METADATA, PEOPLE, RECIPIENTS, RECORDS, milliseconds
 from services.runtime.bulk import delete_by, select_by, upsert
 from services.runtime.following import Choice
 from services.runtime.projecting import decoded, of_types
@@ -61,9 +61,9 @@ class AlertingProjection:
         if events:
             work = _Work(connection, {str(getattr(event, "recipient", "")) for _, event in events}, events)
             for r, event in events:
-                work.read(event, _ms(r.record.at))
+                work.read(event, milliseconds(r.record.at))
             work.write()
-            self._sweep(connection, _ms(events[-1][0].record.at))
+            self._sweep(connection, milliseconds(events[-1][0].record.at))
         return ()
 
     def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
@@ -112,7 +112,7 @@ class _Work:
             case alerting.DeliveryReplayed():
                 known = self._messages.get((event.recipient, event.alert_id))
                 if known is None or event.replay > known["replay"]:
-                    self._release(event, known["at_ms"] if known else _ms(event.news.happened_at), event.replay)
+                    self._release(event, known["at_ms"] if known else milliseconds(event.news.happened_at), event.replay)
             case alerting.DeliveryAttempted():
                 self._attempted(event)
             case alerting.AlertSent():
@@ -120,13 +120,13 @@ class _Work:
             case alerting.AlertFailed():
                 self._settle(event, at_ms, state="failed", because=event.because)
             case alerting.RecipientDisabled():
-                self._recipient(event.recipient).update(disabled_ms=_ms(event.disabled_at), because=event.because)
+                self._recipient(event.recipient).update(disabled_ms=milliseconds(event.disabled_at), because=event.because)
             case alerting.RecipientEnabled():
                 self._recipient(event.recipient).update(disabled_ms=None, failures=0, failing_ms=None, because=None)
             case alerting.CrmRecordWritten() | alerting.CrmRecordHeard():
                 self._record(event, at_ms)
             case alerting.CrmRead():
-                self._recipient(event.recipient).update(tool="crm", read_ms=_ms(event.upto))
+                self._recipient(event.recipient).update(tool="crm", read_ms=milliseconds(event.upto))
 
     def write(self) -> None:
         """All that was touched."""
@@ -157,11 +157,11 @@ class _Work:
         row = self._messages.get((event.recipient, event.alert_id))
         if row is not None and row["replay"] == event.replay and row["attempts"] < event.attempt:
             row.update(
-                attempts=event.attempt, next_ms=_ms(event.next_at), status=event.status, because=event.because
+                attempts=event.attempt, next_ms=milliseconds(event.next_at), status=event.status, because=event.because
             )
         its = self._recipient(event.recipient)
         its["failures"] += 1
-        its["failing_ms"] = its["failing_ms"] or _ms(event.attempted_at)
+        its["failing_ms"] = its["failing_ms"] or milliseconds(event.attempted_at)
         its["because"] = event.because
 
     def _sent(self, event: alerting.AlertSent, at_ms: int) -> None:
@@ -207,7 +207,3 @@ class _Work:
                 "read_ms": None,
             },
         )
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
@@ -61,3 +63,8 @@ RECORDS = sa.Table(
     sa.Column("refused", sa.Text),
 )
 """What a CRM was last known to say of a lead: as it was heard there, or told it from here. `owner`: the rep."""
+
+
+def milliseconds(at: datetime) -> int:
+    """Times in the tables: ms since 1970."""
+    return round(at.timestamp() * 1000)

@@ -60,7 +60,7 @@ def change(event: sla.ClockEvent) -> dict[str, Any]:
     late = False
     match event:
         case sla.ClockWarned():
-            warned, due, late = event.due_at, event.deadline_at, False
+            warned, due = event.due_at, event.deadline_at
         case sla.ClockBreached():
             to, due, ended, late = BREACHED, event.deadline_at, event.deadline_at, event.detected_late
         case sla.ClockMet():
