@@ -187,7 +187,9 @@ async def test_410_disables_the_endpoint_until_a_person_enables_and_replays(sett
             assert sorted(done["replayed"]) == ["msg_1", "msg_2"]
             await inbox.holds(2)
             await answers(settings, 5)
-            shown = (await service.http.get("/v1/webhooks/one?state=sent")).json()
+            async with asyncio.timeout(30):
+                while len((shown := (await service.http.get("/v1/webhooks/one?state=sent")).json())["messages"]) < 2:  # noqa: ASYNC110 - a door
+                    await asyncio.sleep(0.05)
 
     assert {post.webhook_id for post in inbox.taken} == {"msg_1", "msg_2"}
     assert {m["id"]: m["replays"] for m in shown["messages"]} == {"msg_1": 1, "msg_2": 1}
