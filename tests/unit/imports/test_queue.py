@@ -151,7 +151,7 @@ async def test_erasure_reaches_what_waits_and_only_that_person(queue: ImportQueu
     assert await queue.forget([person(1)]) == 1
     assert await take_in(queue, 9) == [2, 4]
     assert await counts(queue, import_id) == {"taken_in": 2, "erased": 1}
-    bodies = await queue._read(lambda c: c.exec_driver_sql("SELECT count(*) FROM import_rows WHERE body IS NOT NULL").scalar())
+    bodies = await queue._records.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM import_rows WHERE body IS NOT NULL").scalar())
     assert bodies == 0, "of who is taken in or erased nothing personal stays"
 
 
