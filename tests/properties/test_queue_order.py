@@ -70,13 +70,12 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def nobody_was_overtaken(self) -> None:
         """No lead that waits now is before one that has just been assigned to a rep who could have taken it."""
-        records = self.team.loop.records(LEADS)[self.read :]
-        self.read += len(records)
-        for record in records:
+        offset, self.read = self.read, self.team.loop.length(LEADS)
+        for record in self.team.loop.records(LEADS)[offset:]:
             assert record.key is not None
-            for event in self.team.loop.events(LEADS, record.key.decode(), routing.LeadAssigned)[-1:]:
-                assert isinstance(event, routing.LeadAssigned)
-                self._first_of_its_pool(event)
+            for read in self.team.loop.log(LEADS, record.key.decode()):
+                if read.record.offset == record.offset and isinstance(read.event, routing.LeadAssigned):
+                    self._first_of_its_pool(read.event)
 
     def _first_of_its_pool(self, event: routing.LeadAssigned) -> None:
         asked = self.request_of(event)
@@ -99,6 +98,6 @@ class Queue(RuleBasedStateMachine):
 
 
 Queue.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestQueue = Queue.TestCase

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import count
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.agreement import Agreement, load
@@ -63,23 +64,42 @@ def answers(lines: list[dict[str, Any]], *, as_said: bool = True) -> list[tuple[
     return out
 
 
+def line_of(kind: str, **what: Any) -> dict[str, Any]:
+    """A line of a history in which all happens in one millisecond."""
+    return {"type": kind, "at": START.isoformat(), **what}
+
+
+WITHDRAWN_AND_BACK_IN_ONE_MILLISECOND = [
+    *(line_of("join", rep=rep, pool="inbound", open_leads_cap=1) for rep in REPS),
+    *(line_of("lead", lead=f"l{n}", attributes={"employees": 1}) for n in range(1, 6)),
+    line_of("leave", rep="ana"),
+    line_of("lead", lead="l6", attributes={"employees": 1}),
+    line_of("join", rep="ana"),
+]
+"""Who arrived in one millisecond stands in the order of asking: a lead withdrawn from a rep asks anew."""
+
+
 @given(histories())
+@example(WITHDRAWN_AND_BACK_IN_ONE_MILLISECOND)
 def test_one_rep_a_lead_never_again_to_who_rejected_it_and_nobody_waits_for_nothing(lines: list[dict[str, Any]]) -> None:
     holder: dict[str, str] = {}
     rejected: dict[str, set[str]] = {}
-    waiting: dict[str, tuple[str, int]] = {}
+    waiting: dict[str, tuple[str, str, int]] = {}
     there: dict[str, bool] = {}
     caps: dict[str, int] = {}
-    arrived: dict[str, int] = {}
-    for number, (line, told) in enumerate(answers(lines)):
+    arrived: dict[str, str] = {}
+    asked: dict[str, int] = {}
+    order = count()
+    for line, told in answers(lines):
         match line["type"]:
             case "lead":
-                arrived[line["lead"]] = number
+                arrived[line["lead"]], asked[line["lead"]] = line["at"], next(order)
             case "close":
                 holder.pop(line["lead"], None)
                 waiting.pop(line["lead"], None)
             case "reject" if line["lead"] in holder:
                 rejected.setdefault(line["lead"], set()).add(holder.pop(line["lead"]))
+                asked[line["lead"]] = next(order)
             case "join":
                 there[line["rep"]] = there.get(line["rep"], True)
                 caps[line["rep"]] = line.get("open_leads_cap", caps.get(line["rep"], 0))
@@ -91,14 +111,15 @@ def test_one_rep_a_lead_never_again_to_who_rejected_it_and_nobody_waits_for_noth
             lead, rep = answer["lead"], answer["rep"]
             if answer["type"] == "withdrawal":
                 assert holder.pop(lead) == rep
+                asked[lead] = next(order)
             elif answer["type"] == "wait":
                 assert lead not in holder
-                waiting[lead] = answer["grade"], arrived[lead]
+                waiting[lead] = answer["grade"], arrived[lead], asked[lead]
             else:
                 assert lead not in holder, "a lead with two reps"
                 assert rep not in rejected.get(lead, ()), "again to who rejected it"
                 assert there.get(rep), "to somebody who is not there"
-                mine = waiting.pop(lead, (answer["grade"], arrived[lead]))
+                mine = waiting.pop(lead, (answer["grade"], arrived[lead], asked[lead]))
                 before = [n for n, place in waiting.items() if place < mine and rep not in rejected.get(n, ())]
                 assert not before, f"{lead} overtook {before}"
                 holder[lead] = rep

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from schemas.agreement import Agreement, load
@@ -60,6 +61,11 @@ def agreement(version: int = 1, **changes: str) -> Agreement:
     for old, new in changes.items():
         line = next(x for x in text.splitlines() if x.strip().startswith(f"{old}:"))
         text = text.replace(line + "\n", new + "\n" if new else "")
+    return _loaded(text, version)
+
+
+@cache
+def _loaded(text: str, version: int) -> Agreement:
     return load(text, version)
 
 
