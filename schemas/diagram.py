@@ -118,6 +118,8 @@ def _by_routing(lead: dict[str, Any], said: dict[str, Any]) -> Iterator[Example]
     for cause, when in (
         (breach, "after a breach"),
         (late, "not accepted in time"),
+        (routing.Escalated(since=5, clock="first-response", escalation="unworked", step=3), "given to another by an escalation"),
+        (routing.OfferedToTeam(since=5, clock="first-response", escalation="unworked", step=3), "offered to the team"),
         (routing.RepGone(rep_id="ana"), "the rep left"),
     ):
         yield Example(routing.AssignmentWithdrawn(**lead, assignment_id=_OFFER, cause=cause, because="example"), when)

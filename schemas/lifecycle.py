@@ -90,6 +90,8 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     """Reps who rejected it in this cycle."""
     excluded: tuple[RepId, ...] = ()
     """Reps whom the rules do not choose in this cycle."""
+    late: tuple[RepId, ...] = ()
+    """Reps from whom it was offered to the team: the rules do not choose them either, but each may claim it back once."""
     last_action: int = -1
     """The last action in effect on the offer; at first, where it was assigned."""
     undoable: tuple[tuple[EventId, Life], ...] = ()
@@ -116,6 +118,11 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     def held(self) -> bool:
         """Whether an assignment is in effect."""
         return self.state in HELD
+
+    @property
+    def not_dealt_to(self) -> tuple[RepId, ...]:
+        """Whom the rules do not choose in this cycle."""
+        return (*self.excluded, *(rep for rep in self.late if rep not in self.excluded))
 
     @property
     def assignment_id(self) -> AssignmentId | None:
@@ -318,11 +325,13 @@ def _queued(life: Life, e: routing.LeadQueued, at: At) -> After:
 def _withdrawn(life: Life, e: routing.AssignmentWithdrawn, at: At) -> After:
     if not life.held or life.offer != e.assignment_id:
         return life, Effect.VOID
-    if isinstance(e.cause, routing.AfterBreach | routing.NotAccepted):
-        if life.last_action > e.cause.since:
-            return life, Effect.VOID
-        return _unroute(life, at.position, excluded=_with(life.excluded, life.rep), undoable=()), Effect.EFFECT
-    return _unroute(life, at.position, undoable=()), Effect.EFFECT
+    if isinstance(e.cause, routing.RepGone):
+        return _unroute(life, at.position, undoable=()), Effect.EFFECT
+    if life.last_action > e.cause.since:
+        return life, Effect.VOID
+    if isinstance(e.cause, routing.OfferedToTeam) and life.rep not in life.late:
+        return _unroute(life, at.position, late=_with(life.late, life.rep), undoable=()), Effect.EFFECT
+    return _unroute(life, at.position, excluded=_with(life.excluded, life.rep), undoable=()), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ recycling
@@ -352,6 +361,7 @@ def _reactivated(life: Life, e: recycling.LeadReactivated, at: At) -> After:
         undoable=(),
         rejected_by=(),
         excluded=(),
+        late=(),
         role=FIRST_ROLE,
         stage=LifecycleStage.LEAD,
     ), Effect.EFFECT

@@ -133,10 +133,9 @@ REGISTRY: tuple[Entry, ...] = (
         sla.ClockMet,
         sla.ClockPaused,
         sla.ClockCancelled,
-        sla.ClockCorrected,
     ),
     *_entries("sla", LEADS, "alerting desk feedback", sla.ClockWarned),
-    *_entries("sla", LEADS, "routing alerting desk feedback", sla.ClockBreached),
+    *_entries("sla", LEADS, "routing alerting desk feedback", sla.ClockBreached, sla.ClockCorrected),
     *_entries("recycling", LEADS, _ALL, recycling.LeadRecycled, recycling.LeadReactivated, recycling.LeadRetired),
     *_entries(
         "alerting",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from schemas.agreement.alert_terms import THE_REP
-from schemas.agreement.durations import parse_duration
+from schemas.agreement.durations import parse_duration, say_duration
 from schemas.agreement.reading import Path
 from schemas.agreement.sheet import Sheet
 
@@ -39,8 +40,11 @@ class AlertTerms:
                     "Add one, or take the path away.",
                     "steps: [{on: breached, to: [rep]}]",
                 )
-            for place, step in self.sheet.entries(*path, "steps"):
+            steps = list(self.sheet.entries(*path, "steps"))
+            for place, step in steps:
                 self._step(place, step, self._clocks_of(escalation))
+                self._comes_before_it_is_taken(place, step, [other for _, other in steps])
+                self._offer_ends(place, step, [other for _, other in steps], escalation)
 
     def _ends(self, path: Path, key: str) -> None:
         """A message that is handed from channel to channel must come to an end."""
@@ -70,17 +74,57 @@ class AlertTerms:
         self.sheet.refer("calendars", "calendar", (*path, "calendar"), step.get("calendar"))
         if step.get("on") == "warned":
             self._warning_comes(path, step, clocks)
-        elif step.get("on") == "breached" and _waits(step.get("after")):
+        elif step.get("on") == "breached" and (_length(step.get("after")) or step.get("do")):
             taken = [str(clock.get("id")) for clock in clocks if clock.get("on_breach") == "reassign"]
             if taken and len(taken) == len(clocks):
                 self.sheet.say(
                     "step_never_comes",
                     (*path, "after"),
                     f"at the breach of {', '.join(taken)} the lead goes to another rep at once, so nothing follows later.",
-                    "Take after away, or let the clock say on_breach: alert.",
+                    "Take the step away, or let the clock say on_breach: alert.",
                     "on_breach: alert",
                     severity="warning",
                 )
+
+    def _comes_before_it_is_taken(self, path: Path, step: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+        """A step comes no more once an earlier one has taken the lead; but what is offered can still be given to somebody."""
+        if step.get("on") != "breached":
+            return
+        ends = ("reassign",) if step.get("do") == "reassign" else ("reassign", "offer_to_team")
+        for other in steps:
+            if other is step or other.get("do") not in ends or other.get("calendar") != step.get("calendar"):
+                continue
+            mine, its = _length(step.get("after")), _length(other.get("after"))
+            if its < mine or (its == mine and step.get("do") == "offer_to_team" and other.get("do") == "reassign"):
+                self.sheet.say(
+                    "step_never_comes",
+                    (*path, "after") if "after" in step else path,
+                    f"{say_duration(its)} after the breach the step do: {other['do']} takes the lead, and this one ends with it.",
+                    "Let it come earlier, or in the path of the clocks that the next assignment starts.",
+                    f"after: {say_duration(its)}" if "do" not in step else "do: reassign",
+                    severity="warning",
+                )
+                return
+
+    def _offer_ends(
+        self, path: Path, step: dict[str, Any], steps: list[dict[str, Any]], escalation: dict[str, Any]
+    ) -> None:
+        """Somebody must have the lead in the end if nobody claims it."""
+        if step.get("do") != "offer_to_team" or any(other.get("do") == "reassign" for other in steps):
+            return
+        teams = escalation.get("teams")
+        for place, pool in self.sheet.entries("pools"):
+            of_path = not isinstance(teams, list) or not teams or pool.get("team") in teams
+            if of_path and "claim_within" not in pool and "overflow" not in pool:
+                self.sheet.say(
+                    "offer_without_end",
+                    (*path, "do"),
+                    f"nobody is given the lead if nobody of the pool {place[-1]} claims it.",
+                    "Add a later step that gives it to somebody, or an overflow to the pool.",
+                    "{on: breached, after: 4h, do: reassign}",
+                    severity="warning",
+                )
+                return
 
     def _warning_comes(self, path: Path, step: dict[str, Any], clocks: list[dict[str, Any]]) -> None:
         shares = {share for clock in clocks if isinstance(clock.get("warn_at"), list) for share in clock["warn_at"]}
@@ -97,8 +141,9 @@ class AlertTerms:
             )
 
 
-def _waits(after: Any) -> bool:
+def _length(after: Any) -> timedelta:
+    """What `after` says; nothing if it is missing, or wrong, which is somebody else's finding."""
     try:
-        return isinstance(after, str) and bool(parse_duration(after))
+        return parse_duration(after) if isinstance(after, str) else timedelta()
     except ValueError:
-        return False  # somebody else's finding
+        return timedelta()

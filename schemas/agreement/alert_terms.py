@@ -1,8 +1,9 @@
-"""Whom an agreement tells of late leads: channels with their hours, rotas of who is on duty, alerts and escalation paths."""
+"""Whom an agreement tells of late leads, and what becomes of them: channels with their hours, rotas, alerts, escalation paths."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -88,23 +89,36 @@ class Alert(Part):
     teams: tuple[TeamId, ...] = ()
 
 
+class StepDoes(StrEnum):
+    """What a step does with the lead. `offer_to_team`: it is taken from the rep, and whoever of its pool claims it first
+    has it; `reassign`: it is taken from the rep and dealt to another one."""
+
+    OFFER_TO_TEAM = "offer_to_team"
+    REASSIGN = "reassign"
+
+
 class Step(Part):
-    """A step of an escalation path: whom to tell, and so long after what.
+    """A step of an escalation path: whom to tell, or what to do with the lead, and so long after what.
 
     on: the clock's warning (at `share`; none: its first) or its breach. after: so much time later, open time of
-    `calendar` if one is named: then a step out of hours waits. to: channels, or `rep`.
+    `calendar` if one is named: then a step out of hours waits. to: channels, or `rep`. do: only after a breach.
     """
 
     on: Literal["warned", "breached"]
     share: Share | None = None
     after: Length = timedelta()
     calendar: CalendarId | None = None
-    to: Annotated[tuple[RecipientId, ...], Field(min_length=1)]
+    to: tuple[RecipientId, ...] = ()
+    do: StepDoes | None = None
 
     @model_validator(mode="after")
-    def _share_of_a_warning(self) -> Step:
+    def _means_something(self) -> Step:
         if self.on == "breached" and self.share is not None:
             raise PydanticCustomError("bad_step", "only a warning has a share")
+        if self.on == "warned" and self.do is not None:
+            raise PydanticCustomError("bad_step", "a lead is taken from its rep only after a breach")
+        if self.do is None and not self.to:
+            raise PydanticCustomError("bad_step", "a step tells somebody (to) or does something (do)")
         return self
 
 
@@ -121,4 +135,4 @@ class Escalation(Part):
         return (not self.clocks or clock in self.clocks) and (not self.teams or team in self.teams)
 
 
-__all__ = ["THE_REP", "Alert", "Channel", "Escalation", "Rota", "Step"]
+__all__ = ["THE_REP", "Alert", "Channel", "Escalation", "Rota", "Step", "StepDoes"]

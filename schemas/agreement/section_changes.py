@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from schemas.agreement.alert_terms import Step, StepDoes
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
 from schemas.agreement.pools import RoutingRule
@@ -330,11 +331,23 @@ def _alerts(before: Terms, after: Terms) -> Tells:
 def _escalation(path: Escalation) -> str:
     steps = [
         f"{say_duration(step.after)} after {step.on}{'' if step.share is None else f' at {step.share:g}'}"
-        f"{'' if step.calendar is None else f' in the hours of {step.calendar}'}: {all_of(step.to)}"
+        f"{'' if step.calendar is None else f' in the hours of {step.calendar}'}: {_step(step)}"
         for step in path.steps
     ]
     only = [*path.clocks, *path.teams]
     return "; ".join(steps) + (f" (of {all_of(only)})" if only else "")
+
+
+_DOES = {
+    StepDoes.OFFER_TO_TEAM: "the lead is offered to the team",
+    StepDoes.REASSIGN: "the lead goes to another rep",
+}
+
+
+def _step(step: Step) -> str:
+    """Who is told, and what becomes of the lead."""
+    told = all_of(step.to) if step.to else ""
+    return told if step.do is None else f"{_DOES[step.do]}{f', told to {told}' if told else ''}"
 
 
 def _hears(tool: Hears) -> str:

@@ -26,12 +26,23 @@ from schemas.presence import WorkingHours
 from schemas.vocabulary import Because, Candidate, Grade, LogOffset, NonPersonalText, PassedOver, Points, Slug
 
 
+class ToClaim(Model):
+    """The lead waits to be claimed, whatever the pool's mode, and is dealt then."""
+
+    may_claim: tuple[RepId, ...] = ()
+    """Of those whom the pool must not deal it to: who may claim it all the same."""
+    until: Instant | None = None
+    """When it is dealt, if nobody has claimed it; none: when the pool's own time for that is over."""
+
+
 class FromPool(Model):
     """Whoever of the pool's members is due, but none of `excluded`."""
 
     kind: Literal["pool"] = "pool"
     pool_id: PoolId
     excluded: tuple[RepId, ...] = ()
+    to_claim: ToClaim | None = None
+    """Offered to the team by an escalation; none: as the pool's mode says."""
 
 
 class Directed(Model):
@@ -155,7 +166,35 @@ class NotAccepted(Model):
     accept_by: Instant
 
 
-WithdrawalCause = Annotated[AfterBreach | RepGone | NotAccepted, Field(discriminator="kind")]
+class Escalated(Model):
+    """A step of an escalation path gives the lead to another rep."""
+
+    kind: Literal["escalated"] = "escalated"
+    since: LogOffset
+    """Position of the TimerDue acted on: an action later than it saves the assignment."""
+    clock: ClockName
+    escalation: RuleId
+    step: Annotated[int, Field(ge=0)]
+    """Its number in the path, from 0."""
+
+
+class OfferedToTeam(Model):
+    """A step of an escalation path offers the lead to the team; who lost it may claim it back, once a cycle."""
+
+    kind: Literal["offered_to_team"] = "offered_to_team"
+    since: LogOffset
+    """Position of the TimerDue acted on: an action later than it saves the assignment."""
+    clock: ClockName
+    escalation: RuleId
+    step: Annotated[int, Field(ge=0)]
+    """Its number in the path, from 0."""
+    until: Instant | None = None
+    """When it is dealt, if nobody has claimed it: the path's next step that reassigns."""
+
+
+WithdrawalCause = Annotated[
+    AfterBreach | RepGone | NotAccepted | Escalated | OfferedToTeam, Field(discriminator="kind")
+]
 
 
 class AssignmentWithdrawn(Event):

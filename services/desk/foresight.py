@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from schemas.agreement import Agreement, Otherwise, PoolMode, ReasonUse, say_duration
+from schemas.agreement import Agreement, Otherwise, ReasonUse, say_duration
 from schemas.agreement import terms as agreement_terms
 from schemas.base import Event
 from schemas.events import desk
@@ -365,7 +365,6 @@ def _claim(said: ActionIn, scene: Scene) -> Event:
     if life.held and life.rep is not None:
         said_more = "you have it already" if life.rep == rep else f"{life.rep} has it"
         raise Refused(Why.ENDED, f"this lead cannot be claimed any more: {said_more}", None, {"owner": life.rep})
-    pool = scene.agreement.pools.get(life.pool) if life.pool is not None else None
     if (
         life.state is not State.OPEN
         or life.queued is not QueueReason.TO_BE_CLAIMED
@@ -379,7 +378,7 @@ def _claim(said: ActionIn, scene: Scene) -> Event:
         raise Refused(
             Why.ENDED, "this offer has ended; the lead waits under another one", None, {"request_id": life.offer}
         )
-    if life.pool not in place.pools or (pool is not None and pool.mode is not PoolMode.CLAIM):
+    if life.pool not in place.pools:
         raise Refused(Why.IMPOSSIBLE, f"{rep} is not in the pool {life.pool}, whose lead this is")
     if rep in life.rejected_by or rep in life.excluded:
         raise Refused(Why.IMPOSSIBLE, f"{rep} had this lead in this cycle already and does not get it again")

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from schemas.agreement.durations import say_duration
 from schemas.base import Event
 from schemas.events.alerting import AlertKind, AlertRequested
-from schemas.events.routing import LeadQueued, QueueReason
+from schemas.events.routing import AssignmentWithdrawn, LeadQueued, QueueReason
 from schemas.events.sla import ClockBreached, ClockWarned, Reassign
 from schemas.ids import AlertId, AssignmentId, ClockName, LeadId, RecipientId, RepId, RuleId, TeamId
 from schemas.lifecycle import Effect
 from schemas.vocabulary import Because
-from services.alerting.by_lead.escalating import audience, late_by, planned, still_open
+from services.alerting.by_lead.escalating import audience, comes, late_by, planned, still_open
 from services.alerting.by_lead.news import learned, news
 from services.alerting.by_lead.state import Pending, Told
 from services.runtime.protocol import Context, Decision
@@ -27,7 +27,7 @@ def decide(state: Told, event: Event, context: Context) -> Decision[Told]:
     force names for what happened."""
     state = replace(learned(state, event, context), pending=still_open(state.pending, event, context))
     state, alerts = _alerts(state, event, context)
-    state, steps = _steps(state, context)
+    state, steps = _steps(state, event, context)
     return Decision(state, (*alerts, *steps, *news(state, event, context)))
 
 
@@ -51,17 +51,16 @@ def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[Ale
     return _told(state, template, _occasion(event), recipients)
 
 
-def _steps(state: Told, context: Context) -> tuple[Told, list[AlertRequested]]:
+def _steps(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRequested]]:
     """The steps that are due; each tells each of its audience once."""
-    now_ms = round(context.now.timestamp() * 1000)
     said: list[AlertRequested] = []
-    for step in sorted(state.pending, key=lambda p: (p.due_ms, p.step)):
-        if step.due_ms > now_ms:
-            break
+    for step in sorted((p for p in state.pending if comes(p, event, context)), key=lambda p: (p.due_ms, p.step)):
         state = replace(state, pending=tuple(p for p in state.pending if p is not step))
         recipients = audience(step, context.agreement)
         if recipients:
-            template, occasion = _of_step(state, step, context)
+            template, occasion = _of_step(step, context)
+            if step.takes and isinstance(event, AssignmentWithdrawn):
+                template = template.model_copy(update={"because": event.because, "happened_at": context.now})
             state, alerts = _told(state, template, occasion, recipients)
             said += alerts
     return state, said
@@ -129,7 +128,7 @@ def _of_queue(event: LeadQueued, context: Context) -> AlertRequested:
     )
 
 
-def _of_step(state: Told, step: Pending, context: Context) -> tuple[AlertRequested, str]:
+def _of_step(step: Pending, context: Context) -> tuple[AlertRequested, str]:
     """The alert of a step, and its occasion: that of the warning or breach itself if it comes with it, so that who is told of that
     by `alerts`, too, is told once."""
     deadline, after = _instant(step.deadline_ms), late_by(step, context.agreement)

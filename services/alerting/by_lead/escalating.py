@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.agreement import Agreement
 from schemas.agreement.alert_terms import THE_REP, Step
-from schemas.agreement.clock_terms import ActionWord
+from schemas.agreement.escalating import step_comes, works
 from schemas.base import Event
-from schemas.events import desk
 from schemas.events.alerting import ToolKind
+from schemas.events.routing import AssignmentWithdrawn, Escalated, OfferedToTeam
 from schemas.events.sla import ClockBreached, ClockCancelled, ClockCorrected, ClockMet, ClockPaused, ClockWarned
 from schemas.ids import ClockName, RecipientId, RuleId
 from schemas.lifecycle import Effect
@@ -20,22 +20,12 @@ from services.runtime.protocol import Context
 
 CALMS: frozenset[type[Event]] = frozenset({ClockMet, ClockCancelled, ClockCorrected, ClockPaused})
 """What sla says when there is nothing left to hurry about."""
-_WORK: frozenset[type[Event]] = frozenset(
-    {
-        desk.LeadAccepted,
-        desk.ContactAttempted,
-        desk.LeadConnected,
-        desk.MeetingRecorded,
-        desk.OpportunityOpened,
-    }
-)
-"""Actions by which a rep works the lead that he has; those that end the assignment end its paths anyhow."""
-_WRITING = {desk.NoteAdded: ActionWord.NOTED, desk.NextStepSet: ActionWord.NEXT_STEP}
-"""A note is no work, unless the agreement says that it meets the clock."""
 
 
 def planned(event: ClockWarned | ClockBreached, context: Context) -> Iterator[Pending]:
-    """The steps that the agreement in force has for this warning or breach, the next one first."""
+    """The steps that the agreement in force has for this warning or breach; none after a breach that an action has answered."""
+    if isinstance(event, ClockBreached) and context.life.last_action > event.since:
+        return
     for path in context.agreement.escalations:
         if not path.concerns(event.clock, event.team_id):
             continue
@@ -52,6 +42,7 @@ def planned(event: ClockWarned | ClockBreached, context: Context) -> Iterator[Pe
                     deadline_ms=_ms(event.deadline_at),
                     due_ms=_ms(_due(step, event, context)),
                     share=event.share if isinstance(event, ClockWarned) else None,
+                    takes=step.do is not None,
                 )
 
 
@@ -62,10 +53,23 @@ def still_open(pending: tuple[Pending, ...], event: Event, context: Context) -> 
     if type(event) in CALMS:
         pending = tuple(p for p in pending if p.clock_id != getattr(event, "clock_id", None))
     life = context.life
-    pending = tuple(p for p in pending if p.assignment == life.assignment_id)
+    pending = tuple(p for p in pending if p.assignment == life.assignment_id or is_told_by(event, p, context))
     if context.effect is not Effect.EFFECT:
         return pending
-    return tuple(p for p in pending if not _works(event, p, context.agreement))
+    return tuple(p for p in pending if not works(event, ClockName(p.clock), context.agreement))
+
+
+def comes(pending: Pending, event: Event, context: Context) -> bool:
+    """Whether the step's time has come; that of one that takes the lead away with the event that does so."""
+    return is_told_by(event, pending, context) if pending.takes else pending.due_ms <= _ms(context.now)
+
+
+def is_told_by(event: Event, pending: Pending, context: Context) -> bool:
+    """Whether this step takes the lead from its rep by this event."""
+    cause = event.cause if isinstance(event, AssignmentWithdrawn) else None
+    if not isinstance(cause, Escalated | OfferedToTeam) or context.effect is not Effect.EFFECT:
+        return False
+    return (cause.escalation, cause.step, cause.clock) == (pending.escalation, pending.step, pending.clock)
 
 
 def audience(pending: Pending, agreement: Agreement) -> tuple[RecipientId, ...]:
@@ -98,19 +102,7 @@ def _due(step: Step, event: ClockWarned | ClockBreached, context: Context) -> da
     """The instant of the step. What was detected late counts from now: an outage does not have every step come at once."""
     at = event.due_at if isinstance(event, ClockWarned) else event.deadline_at
     start = max(at, context.now) if event.detected_late else at
-    if step.calendar is None:
-        return start + step.after
-    calendar = context.agreement.calendar(step.calendar)
-    due = calendar.add_open_time(start, step.after)
-    return due if calendar.is_open(due) or due > start else calendar.next_change(due) or due
-
-
-def _works(event: Event, pending: Pending, agreement: Agreement) -> bool:
-    if type(event) in _WORK:
-        return True
-    word = _WRITING.get(type(event))
-    clock = agreement.clock(ClockName(pending.clock))
-    return word is not None and clock is not None and word in clock.met_by
+    return step_comes(step, start, context.agreement)
 
 
 def _ms(at: datetime) -> int:

@@ -26,6 +26,8 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     due_ms: int
     share: float | None = None
     """Of the warning that it follows; none: it follows the breach."""
+    takes: bool = False
+    """It takes the lead from the rep, and is told when that has happened instead of by its time."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,5 +51,5 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def due(state: Told) -> datetime | None:
     """When the next step of an escalation comes; none: there is none."""
-    first = min((p.due_ms for p in state.pending), default=None)
+    first = min((p.due_ms for p in state.pending if not p.takes), default=None)
     return None if first is None else datetime.fromtimestamp(first / 1000, UTC)

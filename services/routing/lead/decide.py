@@ -33,16 +33,16 @@ from schemas.events.routing import (
 )
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
-from schemas.events.sla import ClockBreached, Reassign
-from schemas.ids import LeadId, PoolId, RepId, RuleId, TeamId, request_id
+from schemas.events.sla import ClockBreached, ClockCorrected, Reassign
+from schemas.ids import LeadId, PoolId, RepId, RequestId, RuleId, TeamId, request_id
 from schemas.lifecycle import ACTIONS, Effect, Life, State
 from schemas.vocabulary import ByManager, ByRep, Slug
-from services.routing.lead import offering
+from services.routing.lead import escalating, offering
 from services.routing.lead.state import LeadRouting, Told
 from services.routing.newest import newest_agreement
 from services.runtime.protocol import Context, Decision
 
-LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached, TimerDue))
+LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached, ClockCorrected, TimerDue))
 """Besides everything that changes a lead's life."""
 
 BY_ORDER = RuleId("order")
@@ -55,6 +55,7 @@ def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadR
     """What routing says about one record of a lead's log."""
     life = context.life
     known = learn(state.known, event, context.before, context.effect)
+    moves, moved = escalating.moved(escalating.planned(state.moves, event, context), event, context)
     state = LeadRouting(
         state.routed,
         state.told,
@@ -63,6 +64,8 @@ def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadR
         offering.remembered(state.had, context),
         offering.offered(state.offered, event, context),
         _overflowed(state, event, context),
+        moves,
+        escalating.to_team(state.to_team, event, context),
     )
     told, releases = _releases(state.told, context)
     events: list[Event] = [*_refusals(event, context), *_withdrawals(event, context), *releases]
@@ -70,10 +73,12 @@ def decide(state: LeadRouting, event: Event, context: Context) -> Decision[LeadR
     if expired is not None and state.offered is not None:
         events.append(expired)
         state = replace(state, offered=replace(state.offered, by_ms=None))
+    elif moved is not None:
+        events.append(moved)
     routed = state.routed
     if life.state is State.UNROUTED and routed < life.epoch:
         routed = life.epoch
-        events.append(_routed(state, context))
+        events.append(_routed(state, event, context))
     asked = _asked(state, told, context)
     if asked is not None:
         events.append(asked)
@@ -198,7 +203,7 @@ def _asked(state: LeadRouting, told: tuple[Told, ...], context: Context) -> Assi
         return None
     ask: Ask
     if life.state is State.OPEN:
-        ask = _open_ask(life)
+        ask = _open_ask(state, context)
     elif before is not None and life.rep is not None:
         ask = Retake(rep_id=life.rep)
     else:
@@ -235,20 +240,27 @@ def _matched(state: LeadRouting, agreement: Agreement, life: Life) -> dict[str, 
     }
 
 
-def _open_ask(life: Life) -> FromPool | Directed:
+def _open_ask(state: LeadRouting, context: Context) -> FromPool | Directed:
+    life = context.life
     if life.pool is not None:
-        return FromPool(pool_id=life.pool, excluded=life.excluded)
+        return _from_pool(life.pool, life.offer, state, context)
     if life.ordered_to is None:
         raise ValueError(f"the open request {life.offer} names neither a pool nor a rep")
     return Directed(rep_id=life.ordered_to[0])
 
 
+def _from_pool(pool: PoolId, request: RequestId | None, state: LeadRouting, context: Context) -> FromPool:
+    to_claim = escalating.to_claim(state.to_team, request, context)
+    return FromPool(pool_id=pool, excluded=context.life.not_dealt_to, to_claim=to_claim)
+
+
 # ------------------------------------------------------------------ choosing a pool
 
 
-def _routed(state: LeadRouting, context: Context) -> LeadRouted:
+def _routed(state: LeadRouting, event: Event, context: Context) -> LeadRouted:
     """The answer to the lead's being unrouted: the rep whom a manager ordered, else the first rule that holds."""
-    life = context.life
+    life, lead = context.life, LeadId(context.key)
+    request = request_id(lead, life.epoch)
     agreement = newest_agreement(context, life.agreement_version)
     if life.ordered_to is not None and life.ordered_to[1] in agreement.teams:
         rep_id, team_id = life.ordered_to
@@ -261,19 +273,19 @@ def _routed(state: LeadRouting, context: Context) -> LeadRouted:
     else:
         chosen = agreement.choose_pool(life.role, facts(state.known, context.now, context.key))
         pool, onward = _past_overflow(agreement, chosen.pool, state.overflowed)
+        anew = f"; {event.because}" if isinstance(event, AssignmentWithdrawn) else ""
         content = {
             "team_id": TeamId(agreement.pools[pool].team),
-            "ask": FromPool(pool_id=pool, excluded=life.excluded),
+            "ask": _from_pool(pool, request, state, context),
             "rule": chosen.rule,
-            "because": sentence(f"{chosen.because}{onward}") if onward else chosen.because,
+            "because": sentence(f"{chosen.because}{onward}{anew}") if onward or anew else chosen.because,
             "passed_over": chosen.passed_over,
         }
-    lead = LeadId(context.key)
     return LeadRouted.model_validate(
         {
             "lead_id": lead,
             "epoch": life.epoch,
-            "request_id": request_id(lead, life.epoch),
+            "request_id": request,
             "agreement": agreement.name,
             "agreement_version": agreement.version,
             **content,

@@ -40,6 +40,29 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
     """Until when; none: something was done with it, or it was withdrawn."""
 
 
+class Move(msgspec.Struct, frozen=True):
+    """A step of an escalation path that takes the lead from its rep unless it is worked before."""
+
+    escalation: str
+    step: int
+    """Its number in the path, from 0."""
+    clock: str
+    clock_id: str
+    due_ms: int
+    offer: bool
+    """Offered to the team; else given to another rep."""
+
+
+class ToTeam(msgspec.Struct, frozen=True):
+    """A lead that an escalation has offered to the team."""
+
+    request: RequestId
+    """The one under which it waits."""
+    until_ms: int | None
+    """When it is dealt, if nobody claims it; none: as the pool says."""
+    because: str
+
+
 class LeadRouting(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole memory of one lead."""
 
@@ -53,10 +76,13 @@ class LeadRouting(msgspec.Struct, frozen=True, omit_defaults=True):
     offered: Offered | None = None
     overflowed: tuple[PoolId, ...] = ()
     """Pools in which the lead has waited as long as it may, in this cycle and role."""
+    moves: tuple[Move, ...] = ()
+    to_team: ToTeam | None = None
 
 
 def due(state: LeadRouting) -> datetime | None:
-    """When an offer that nothing was done with is over."""
-    if state.offered is None or state.offered.by_ms is None:
-        return None
-    return datetime.fromtimestamp(state.offered.by_ms / 1000, UTC)
+    """When an offer that nothing was done with is over, or an escalation takes the lead away."""
+    times = [move.due_ms for move in state.moves]
+    if state.offered is not None and state.offered.by_ms is not None:
+        times.append(state.offered.by_ms)
+    return datetime.fromtimestamp(min(times) / 1000, UTC) if times else None

@@ -1,4 +1,4 @@
-"""Claims: who takes a waiting lead of a claim pool first has it."""
+"""Claims: who first takes a lead that waits to be claimed has it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from schemas.events.desk import LeadClaimed
 from schemas.events.routing import ActionRefused, ChosenBy, QueueReason
 from schemas.vocabulary import Slug
 from services.routing.team import queueing
+from services.routing.team.ability import knows
 from services.routing.team.dealing import assign
 from services.routing.team.sitting import Sitting
 from services.routing.team.state import Wait
@@ -41,8 +42,10 @@ def _refused(s: Sitting, e: LeadClaimed, wait: Wait | None) -> str | None:
         return f"{e.rep_id} is not in {s.team}"
     if s.gone(wait.pool) or wait.pool not in rep.pools:
         return f"{e.rep_id} is not in the pool {wait.pool}"
-    if not s.claimed(wait.pool) or wait.reason is not QueueReason.TO_BE_CLAIMED:
+    if not (wait.offered or s.claimed(wait.pool)) or wait.reason is not QueueReason.TO_BE_CLAIMED:
         return f"{wait.pool} deals this lead out: it cannot be claimed"
-    if e.rep_id in wait.excluded:
+    if wait.skills and not knows(rep, wait.skills):
+        return f"{e.rep_id} does not know {' and '.join(wait.skills)}"
+    if e.rep_id in wait.excluded and e.rep_id not in wait.may_claim:
         return f"{e.rep_id} has had this lead in this cycle and rejected it or did not take it up in time"
     return None

@@ -41,15 +41,17 @@ def deal(s: Sitting, request: RequestId, wait: Wait) -> bool:
     return deal_by_turn(s, request, wait, passed)
 
 
-def deal_by_turn(s: Sitting, request: RequestId, wait: Wait, passed: list[tuple[RepId, str]]) -> bool:
-    """Give a lead to the member of its pool who is due, if anybody can take it."""
+def deal_by_turn(
+    s: Sitting, request: RequestId, wait: Wait, passed: list[tuple[RepId, str]], before: str = ""
+) -> bool:
+    """Give a lead to the member of its pool who is due, if anybody can take it. before: what was before, for the reason."""
     ranked, due = choose(s, wait, listed_of(s, wait.pool))
     if due is None:
         return False
     reasons = (*_passed(passed), *candidates(s, wait, ranked, due))
     taking = dealt(s, wait.pool, due, wait.excluded)
     mode = _BY_MODE[s.terms(wait.pool).mode]
-    because = vetted(f"{due} is due in {wait.pool}")
+    because = vetted(f"{before}{due} is due in {wait.pool}")
     assign(s, request, wait, due, because, reasons, chosen_by=mode, taking=taking)
     return True
 
@@ -187,7 +189,8 @@ def serve_rep(s: Sitting, rep_id: RepId) -> None:
 def say_waiting(s: Sitting, request: RequestId, wait: Wait) -> None:
     """Say that the lead waits, and why nobody takes it."""
     if wait.reason is QueueReason.TO_BE_CLAIMED:
-        because = vetted(f"whoever of {wait.pool} takes it first has it")
+        offered = "it is offered to the team: " if wait.offered else ""
+        because = vetted(f"{offered}whoever of {wait.pool} takes it first has it")
         reasons: tuple[Candidate, ...] = ()
     else:
         because = nobody(s, wait)

@@ -127,6 +127,7 @@ def _wait(s: Sitting, e: AssignmentRequested, ask: FromPool) -> Wait:
     """What the team remembers of a lead while it waits."""
     mode = s.terms(ask.pool_id).mode
     skills = tuple(str(skill) for skill in e.skills) if mode is PoolMode.SKILL else ()
+    offer = ask.to_claim
     wait = Wait(
         e.lead_id,
         ask.pool_id,
@@ -142,9 +143,11 @@ def _wait(s: Sitting, e: AssignmentRequested, ask: FromPool) -> Wait:
         role=e.role,
         asked=e.agreement_version,
         asked_at=s.context.position,
+        offered=offer is not None,
+        offered_until_ms=None if offer is None or offer.until is None else round(offer.until.timestamp() * 1000),
+        may_claim=() if offer is None else offer.may_claim,
     )
-    reason = QueueReason.TO_BE_CLAIMED if mode is PoolMode.CLAIM else QueueReason.NOBODY_AVAILABLE
-    return queueing.waits_for(wait, reason)
+    return queueing.waits_for(wait, queueing.reason(s, wait))
 
 
 def _from_pool(s: Sitting, request: RequestId, wait: Wait) -> None:

@@ -29,6 +29,11 @@ CLAIMED = "claim"
 """The lane of leads that wait to be claimed; nobody is served from it."""
 
 
+def reason(s: Sitting, wait: Wait) -> QueueReason:
+    """Why a lead waits that has just come into its pool."""
+    return QueueReason.TO_BE_CLAIMED if wait.offered or s.claimed(wait.pool) else QueueReason.NOBODY_AVAILABLE
+
+
 def waits_for(wait: Wait, reason: QueueReason) -> Wait:
     """The lead as it waits for this reason, in the lane that goes with it."""
     need = CLAIMED if reason is QueueReason.TO_BE_CLAIMED else need_of(wait.skills)
@@ -54,6 +59,8 @@ def asked_otherwise(s: Sitting, wait: Wait) -> bool:
 def timed(s: Sitting, wait: Wait, since_ms: int) -> Wait:
     """The lead with the reason for which it waits in its pool from `since_ms` on, and the end of that."""
     terms = s.terms(wait.pool)
+    if wait.offered and wait.offered_until_ms is not None:
+        return replace(wait, until_ms=wait.offered_until_ms)
     if terms.mode is PoolMode.CLAIM and wait.reason is QueueReason.TO_BE_CLAIMED:
         length = terms.claim_within or (terms.overflow.after if terms.overflow is not None else None)
     else:

@@ -51,10 +51,10 @@ def _say_anew(s: Sitting, pool: PoolId) -> None:
     """Say why leads wait if the new agreement turned the pool from dealing to claiming, or back, or from skills to turns.
     What a lead needs is read by routing by lead alone: if the pool goes by other skills now, its leads are routed anew."""
     mode = s.terms(pool).mode
-    reason = QueueReason.TO_BE_CLAIMED if mode is PoolMode.CLAIM else QueueReason.NOBODY_AVAILABLE
     for request, wait in list(queueing.of_pool(s, pool)):
         if s.left_to_do <= 0:
             return
+        reason = queueing.reason(s, wait)
         skills = wait.skills if mode is PoolMode.SKILL else ()
         if queueing.asked_otherwise(s, wait):
             _route_anew(s, request, wait, sentence(f"{pool} goes by other skills now: the lead is routed anew"))
@@ -101,9 +101,11 @@ def move_on(s: Sitting) -> None:
         s.left_to_do -= 1
         queueing.leave(s, request, wait)
         terms = s.terms(wait.pool)
-        if wait.reason is QueueReason.TO_BE_CLAIMED and terms.claim_within is not None:
-            dealt = queueing.timed(s, queueing.waits_for(wait, QueueReason.NOBODY_AVAILABLE), s.now_ms)
-            if not deal_by_turn(s, request, dealt, []):
+        claims_end = wait.offered_until_ms is not None or terms.claim_within is not None
+        if wait.reason is QueueReason.TO_BE_CLAIMED and claims_end:
+            unclaimed = replace(wait, offered=False, offered_until_ms=None)
+            dealt = queueing.timed(s, queueing.waits_for(unclaimed, QueueReason.NOBODY_AVAILABLE), s.now_ms)
+            if not deal_by_turn(s, request, dealt, [], "nobody has claimed it in time, and "):
                 queueing.enter(s, request, dealt)
                 say_waiting(s, request, dealt)
         elif terms.overflow is not None:

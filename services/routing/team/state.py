@@ -207,6 +207,12 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     role: RoleId = RoleId("")
     asked: int = 0
     """The agreement under which it was asked for; 0: not noted."""
+    offered: bool = False
+    """An escalation offers it to the team, whatever the pool's mode, until somebody claims it or that time is over."""
+    offered_until_ms: int | None = None
+    """When it is dealt, as the escalation says; none: when the pool's own time for claims is over."""
+    may_claim: tuple[RepId, ...] = ()
+    """Of the excluded, who may claim it all the same."""
 
     def standings(self, name: str) -> Iterator[Standing]:
         """In the queue, and by its time."""

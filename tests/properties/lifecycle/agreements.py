@@ -35,9 +35,9 @@ calendars:
   always: {{open: always}}
 clocks:
   - {{id: accept, starts_on: assigned, met_by: [accepted, rejected, returned], within: 4h, calendar: always,
-     on_breach: reassign}}
+     on_breach: {answer}}}
   - {{id: respond, starts_on: accepted, met_by: [connected, meeting, rejected, returned, handed_over, won, lost],
-     within: 8h, calendar: always, on_breach: reassign}}
+     within: 8h, calendar: always, on_breach: {answer}}}
 reasons:
   - {{id: reroute, title: Not mine, for: [reject, hand_over, reassign], then: reroute}}
   - {{id: later, title: Later, for: [recycle, lose], then: {{recycle: {{after: 10d, stream: later}}}}}}
@@ -46,6 +46,7 @@ reasons:
 recycling: {{cycles_at_most: 3, otherwise: {{after: 10d, stream: nurture}}}}
 channels: {{}}
 alerts: []
+{paths}
 """
 
 ONE = "  p1: {team: s}\n  pc: {team: s, mode: claim}"
@@ -55,16 +56,22 @@ TIMED = """  p1: {team: s, accept_within: 1h, overflow: {after: 6h, to: px}}
   px: {team: s, mode: fewest_open}"""
 TIMED_TWO = "  p2: {team: s, accept_within: 1h}"
 """Where offers stand for a time, leads overflow, and claims end in dealing."""
+PATHS = """escalations:
+  - {id: late, steps: [{on: breached, after: 1h, do: offer_to_team}, {on: breached, after: 3h, do: reassign}]}
+  - {id: quick, clocks: [respond], steps: [{on: breached, after: 2h, do: reassign}]}"""
+"""Where a breach takes nothing away, and the steps that follow it do."""
 
 
 @cache
 def agreement(version: int, flavour: str) -> Agreement:
     """Version 1 or 2. flavour: `push` deals leads out, `claim` lets reps take them; `offers` and `grabs` do the same, but
-    everything has its time."""
-    timed = flavour in ("offers", "grabs")
-    if version == 1:
-        return load(TEXT.format(pools=TIMED if timed else ONE, pool="pc" if flavour in ("claim", "grabs") else "p1"), 1)
-    return load(TEXT.format(pools=TIMED_TWO if timed else TWO, pool="p2"), 2)
+    everything has its time; `paths` deals leads out, and escalations take them away."""
+    timed, escalated = flavour in ("offers", "grabs"), flavour == "paths"
+    pools, pool = (TIMED if timed else ONE, "pc" if flavour in ("claim", "grabs") else "p1")
+    if version == 2:
+        pools, pool = (TIMED_TWO if timed else TWO, "p2")
+    answer, paths = ("alert", PATHS) if escalated else ("reassign", "")
+    return load(TEXT.format(pools=pools, pool=pool, answer=answer, paths=paths), version)
 
 
 @dataclass

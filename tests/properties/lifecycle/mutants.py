@@ -175,10 +175,10 @@ def _without_restart(starts: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def _whatever_was_done(rule: Rule) -> Rule:
-    """An offer whose time was over is withdrawn whatever was done with it meanwhile."""
+    """An offer whose time was over, or a lead whose escalation comes, is taken away whatever was done with it meanwhile."""
 
     def withdrawn(life: Life, e: routing.AssignmentWithdrawn, at: lifecycle.At) -> lifecycle.After:
-        late = isinstance(e.cause, routing.NotAccepted)
+        late = not isinstance(e.cause, routing.AfterBreach | routing.RepGone)
         return rule(replace(life, last_action=-1) if late else life, e, at)
 
     return withdrawn
@@ -224,6 +224,10 @@ def _to_anybody(rule: Rule) -> Rule:
 
 def _no_version(rule: Rule) -> Rule:
     return lambda life, e, at: rule(life, e.model_copy(update={"agreement_version": 0}), at)
+
+
+def _by_escalation(cause: Any) -> bool:
+    return isinstance(cause, routing.Escalated | routing.OfferedToTeam)
 
 
 _BASE = ("LeadAccepted", "LeadRejected", "RepJoined")
@@ -363,6 +367,27 @@ MUTANTS = (
         rules={routing.AssignmentWithdrawn: _whatever_was_done},
         moves=("LeadAccepted", "ContactAttempted", "TimerDue"),
         flavour="offers",
+    ),
+    Mutant(
+        "an escalation takes a lead that was worked before the withdrawal was in the log",
+        "I7",
+        rules={routing.AssignmentWithdrawn: _whatever_was_done},
+        moves=("LeadAccepted", "ContactAttempted", "TimerDue"),
+        flavour="paths",
+    ),
+    Mutant(
+        "nobody says what the escalation has decided",
+        "I3 broken, unworked, and nothing follows",
+        {LEAD: _without(lambda said, event, context: not _by_escalation(getattr(said, "cause", None)))},
+        moves=("LeadAccepted", "LeadClaimed", "TimerDue"),
+        flavour="paths",
+    ),
+    Mutant(
+        "anybody may claim what is offered to the team",
+        "I5",
+        {TEAM: _claim_any},
+        moves=("LeadClaimed", "LeadRejected", "TimerDue"),
+        flavour="paths",
     ),
     Mutant(
         "nobody remembers that an offer's time is over",

@@ -48,6 +48,7 @@ def _lead(w: World, lead: str, s: Life) -> None:
             raise Bad("I3 assigned to a rep who has left")
         _watched(w.state(SLA.name, lead), s)
         _offered(w, lead, s)
+        _escalates(w, lead, s)
     if s.state is State.OPEN and s.queued is None:
         raise Bad("I3 open request without an answer")
     if s.state in (State.NEW, State.UNROUTED, State.RETURNED):
@@ -64,6 +65,16 @@ def _offered(w: World, lead: str, s: Life) -> None:
         return
     if offered.by_ms is None or offered.by_ms <= w.clock.timestamp() * 1000:
         raise Bad("I3 offered, untouched, beyond its time")
+
+
+def _escalates(w: World, lead: str, s: Life) -> None:
+    """After a breach that nobody has answered the steps that take the lead away are still to come, where there are some."""
+    moves = w.state(LEAD.name, lead).moves
+    broken = [c for c in w.state(SLA.name, lead).clocks if c.hand is Hand.BREACHED and c.met_by is None]
+    if any(move.due_ms <= w.clock.timestamp() * 1000 for move in moves):
+        raise Bad("I3 escalated, untouched, beyond its time")
+    if w.flavour == "paths" and broken and not moves and s.state is State.ASSIGNED:
+        raise Bad("I3 broken, unworked, and nothing follows")
 
 
 def _watched(watch: Watch, s: Life) -> None:

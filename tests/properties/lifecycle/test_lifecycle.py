@@ -86,6 +86,7 @@ EVERYTHING = (
         (2, "LeadClaimed LeadErased CrmWon", "claim", ("ana",)),
         (2, "TimerDue LeadAccepted RepAvailabilityChanged", "offers", ("ana",)),
         (2, "TimerDue LeadClaimed", "grabs", ("ana",)),
+        (3, "TimerDue LeadClaimed LeadAccepted", "paths", ("ana", "bob")),
     ],
 )
 def test_every_interleaving_of_a_small_world_keeps_every_invariant(

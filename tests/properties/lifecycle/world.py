@@ -332,6 +332,11 @@ class World:
                 and e.record.at >= event.cause.accept_by
             )
             return min(timers)
+        if isinstance(event.cause, routing.Escalated | routing.OfferedToTeam):
+            timer = entries[event.cause.since].event
+            if not isinstance(timer, runtime.TimerDue) or timer.processor != LEAD.name:
+                raise Bad("I7 an escalation that acted on no timer of its own")
+            return event.cause.since
         return max(
             e.event.since
             for e in entries

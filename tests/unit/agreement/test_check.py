@@ -236,6 +236,8 @@ def test_a_roster_that_leaves_a_pool_empty_is_doubtful() -> None:
         ("alerts:\n", "escalations: [{id: e, steps: [{on: breached, to: [boss]}]}]\nalerts:\n", "unknown_channel", "escal"),
         ("alerts:\n", "escalations: [{id: e, steps: [{on: warned, share: 0.7, to: [rep]}]}]\nalerts:\n", "step_never_comes", "escal"),
         ("alerts:\n", "escalations: [{id: e, steps: [{on: breached, share: 0.5, to: [rep]}]}]\nalerts:\n", "bad_step", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: [{on: breached}]}]\nalerts:\n", "bad_step", "escal"),
+        ("alerts:\n", "escalations: [{id: e, steps: [{on: warned, do: reassign}]}]\nalerts:\n", "bad_step", "escal"),
         ("alerts:\n", "escalations: [{id: e, steps: []}]\nalerts:\n", "path_without_steps", "escal"),
         ('url: "${LEADLOOP_MANAGERS_URL}", ', "", "bad_channel", "managers:"),
     ],
@@ -250,6 +252,40 @@ def test_mistakes_of_channels_and_escalations_are_named_with_line_and_remedy(old
 
 def test_a_step_after_a_breach_that_takes_the_lead_away_is_warned_of() -> None:
     step = "escalations: [{id: e, clocks: [first-response], steps: [{on: breached, after: 1h, to: [rep]}]}]\nalerts:\n"
+    [finding] = check(changed("alerts:\n", step))
+
+    assert (finding.severity, finding.code) == ("warning", "step_never_comes")
+
+
+@pytest.mark.parametrize(
+    ("steps", "code", "says"),
+    [
+        ("{on: breached, do: reassign}, {on: breached, after: 1h, to: [managers]}", "step_never_comes", "0s after the breach"),
+        (
+            "{on: breached, after: 1h, do: offer_to_team}, {on: breached, after: 2h, to: [rep]}, {on: breached, after: 3h, do: reassign}",
+            "step_never_comes",
+            "1h after the breach the step do: offer_to_team takes the lead",
+        ),
+        (
+            "{on: breached, after: 1h, do: reassign}, {on: breached, after: 1h, do: offer_to_team}",
+            "step_never_comes",
+            "1h after the breach the step do: reassign takes the lead",
+        ),
+        ("{on: breached, after: 1h, do: offer_to_team}", "offer_without_end", "nobody of the pool inbound claims it"),
+        ("{on: breached, after: 1h, do: offer_to_team}, {on: breached, after: 3h, do: reassign}", None, ""),
+    ],
+)
+def test_steps_that_take_the_lead_away_are_looked_at_in_their_order(steps: str, code: str | None, says: str) -> None:
+    text = changed("on_breach: reassign", "on_breach: alert")
+    text = text.replace("alerts:\n", f"escalations: [{{id: e, steps: [{steps}]}}]\nalerts:\n")
+    found = [f for f in check(text) if f.line == line_of(text, "escalations")]
+
+    assert [(f.severity, f.code) for f in found] == ([] if code is None else [("warning", code)])
+    assert all(says in f.message and f.remedy for f in found)
+
+
+def test_offering_a_lead_that_the_breach_itself_takes_away_is_warned_of() -> None:
+    step = "escalations: [{id: e, clocks: [first-response], steps: [{on: breached, do: reassign}]}]\nalerts:\n"
     [finding] = check(changed("alerts:\n", step))
 
     assert (finding.severity, finding.code) == ("warning", "step_never_comes")

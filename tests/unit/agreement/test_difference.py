@@ -140,3 +140,18 @@ def test_the_document_is_json() -> None:
 
     assert json.loads(json.dumps(document)) == document
     assert document["examples"]
+
+
+def test_the_steps_of_an_escalation_are_told_with_what_they_do() -> None:
+    steps = [
+        {"on": "breached", "to": ["rep"]},
+        {"on": "breached", "after": "1h", "calendar": "always", "do": "offer_to_team", "to": ["rep"]},
+        {"on": "breached", "after": "3h", "do": "reassign"},
+    ]
+
+    said = changed(escalations=[{"id": "late", "steps": steps}]).sentences
+
+    assert said == (
+        "the escalation late is new (0s after breached: rep; 1h after breached in the hours of always: the lead is offered "
+        "to the team, told to rep; 3h after breached: the lead goes to another rep)",
+    )

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from schemas.base import Event
 from schemas.events.alerting import AlertRequested
 from schemas.events.desk import ContactAttempted, LeadAccepted, LeadRejected, NoteAdded
-from schemas.events.routing import AfterBreach, AssignmentWithdrawn
+from schemas.events.routing import AfterBreach, AssignmentWithdrawn, OfferedToTeam
 from schemas.events.sla import AlertOnly, ClockCorrected, ClockMet, ClockPaused
-from schemas.ids import ClockName, EventId, RepId
+from schemas.ids import ClockName, EventId, RepId, RuleId
 from schemas.vocabulary import Because, ByRep, LogOffset, Reason, Slug
 from services.alerting.processors import LEAD
 from tests.unit.alerting import test_whom as whom
@@ -195,3 +195,58 @@ def test_worked_at_any_moment_no_step_comes_later_and_none_twice(history: list[t
     assert (LEAD.due(log.before.own) if log.before else None) is None
 
 
+
+
+_TAKING = """
+escalations:
+  - id: unworked
+    clocks: [first-response]
+    steps:
+      - {on: breached, after: 1h, do: offer_to_team, to: [managers]}
+      - {on: breached, after: 2h, do: reassign, to: [rep]}
+"""
+
+
+def _offered(last_action_after: bool = False) -> Event:
+    return AssignmentWithdrawn(
+        lead_id=whom._LEAD,
+        assignment_id=whom._REQUEST,
+        cause=OfferedToTeam(
+            since=LogOffset(0 if last_action_after else 99),
+            clock=ClockName("first-response"), escalation=RuleId("unworked"), step=0,
+        ),
+        because=Because("mira did not work it, so it is offered to the team"),
+    )  # fmt: skip
+
+
+def _taking() -> Log:
+    log = Log(LEAD, agreement(**_NO_ALERTS, **{"# Apprise URLs": f"{_TAKING}\n# Apprise URLs"}))
+    for event in (*whom._until_offered(), whom._assigned()):
+        log.append(event)
+    _breach(log)
+    return log
+
+
+def test_a_step_that_takes_the_lead_away_is_told_when_that_has_happened() -> None:
+    log = _taking()
+    assert log.pass_time(whom._LEAD, timedelta(hours=3)) == [], "its time alone tells nobody"
+
+    [told] = log.append(_offered())
+
+    assert (told.recipient, told.because) == ("managers", "mira did not work it, so it is offered to the team")
+    assert log.pass_time(whom._LEAD, timedelta(days=9)) == []
+
+
+def test_a_withdrawal_that_lost_against_an_action_is_not_told() -> None:
+    log = _taking()
+    log.append(_NOTE)
+
+    assert log.append(_offered(last_action_after=True)) == []
+
+
+def test_a_breach_that_an_action_has_shown_begins_no_path() -> None:
+    log = _log()
+    log.append(_WORK["attempted"], after=_DEADLINE + timedelta(minutes=1) - log.now)
+    log.append(whom._breached(on_breach=AlertOnly(), since=LogOffset(2)))
+
+    assert log.pass_time(whom._LEAD, timedelta(days=9)) == []

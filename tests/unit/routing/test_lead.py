@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
+from schemas.agreement import Agreement
 from schemas.base import Event
 from schemas.events import desk, intake, routing, scoring, sla
 from schemas.ids import EventId, RepId, RequestId, SubmissionId, digest
@@ -13,7 +14,8 @@ from schemas.lifecycle import State
 from schemas.topics import LEADS, TEAMS
 from schemas.vocabulary import ByRep
 from services.routing.processors import LEAD, TEAM
-from services.runtime.replay import Replay
+from services.runtime.protocol import Processor
+from services.runtime.replay import AgreementsInMemory, Replay
 from tests.unit.routing.house import MONDAY, agreement, lead
 
 ONE = lead(1)
@@ -22,8 +24,10 @@ ONE = lead(1)
 class Sales:
     """One lead and one team, with both processors of routing."""
 
+    processors: ClassVar[tuple[Processor[Any], ...]] = (LEAD, TEAM)
+
     def __init__(self, *reps: str, attributes: dict[str, Any] | None = None, **terms: str) -> None:
-        self.loop = Replay([LEAD, TEAM], agreement(1, **terms), start=MONDAY)
+        self.loop = Replay(self.processors, self.known(**terms), start=MONDAY)
         for rep in reps:
             self.joins(rep)
         self.says(
@@ -34,6 +38,9 @@ class Sales:
             attributes=attributes or {},
         )
         self.qualifies()
+
+    def known(self, **terms: str) -> Agreement | AgreementsInMemory:
+        return agreement(1, **terms)
 
     def joins(self, rep: str, team: str = "sales", role: str = "sdr", pool: str = "inbound") -> None:
         self.loop.append(
