@@ -19,7 +19,7 @@ from schemas.agreement.conditions import (
     Engaged,
     EngagementPointsAre,
     ScoreIs,
-    TouchedBy,
+    campaigns_of,
     evaluate,
     parts_of,
 )
@@ -328,7 +328,13 @@ class Agreement:
     @cached_property
     def named_campaigns(self) -> frozenset[str]:
         """The campaigns that rules ask for."""
-        return frozenset(name for c in self._asked if isinstance(c, TouchedBy) for name in c.touched_by)
+        return campaigns_of(self._asked) | self.campaigns_asked_later
+
+    @cached_property
+    def campaigns_asked_later(self) -> frozenset[str]:
+        """The campaigns that routing's rules and clocks ask for, who hear of them from scoring."""
+        rules: tuple[RoutingRule | Clock, ...] = (*self.terms.routing, *self.terms.clocks)
+        return campaigns_of(part for rule in rules for part in parts_of(rule.when))
 
     @cached_property
     def _asked(self) -> tuple[Condition, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -355,6 +355,11 @@ Not.model_rebuild()
 def evaluate(condition: Condition | None, facts: Facts) -> Held:
     """Whether `condition` holds of `facts`, with the sentence that says why. No condition always holds."""
     return Held(True, "always") if condition is None else condition.held(facts)
+
+
+def campaigns_of(conditions: Iterable[Condition]) -> frozenset[str]:
+    """The campaigns that these conditions, without what is inside them, ask for."""
+    return frozenset(str(name) for c in conditions if isinstance(c, TouchedBy) for name in c.touched_by)
 
 
 def parts_of(condition: Condition | None) -> Iterator[Condition]:

@@ -28,6 +28,8 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     grade: str = "D4"
     stage: str | None = None
     """The buying stage."""
+    campaigns: tuple[str, ...] = ()
+    """Those that have touched it and that the agreement's routing or clocks ask for, as scoring said."""
 
 
 def learn(known: Known, event: Event, before: Life, effect: Effect) -> Known:
@@ -50,6 +52,7 @@ def learn(known: Known, event: Event, before: Life, effect: Effect) -> Known:
                 engagement=event.engagement,
                 grade=event.grade,
                 stage=_text(event.stage),
+                campaigns=tuple(str(name) for name in event.campaigns),
             )
         case LeadQualified() | LeadNurtured() | LeadDisqualified():
             return replace(known, score=event.score, grade=event.grade, stage=_text(event.stage))
@@ -89,6 +92,7 @@ def facts(known: Known, now: datetime, lead: str) -> Facts:
         attributes=known.attributes,
         country=known.country,
         source=known.source,
+        campaigns=known.campaigns,
         score=known.score,
         fit=known.fit,
         engagement=known.engagement,

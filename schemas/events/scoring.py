@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from schemas.base import Event, Instant
-from schemas.ids import AgreementName, LeadId, RuleId
+from schemas.ids import AgreementName, CampaignId, LeadId, RuleId
 from schemas.learning.published import Learned, ModelCard, ModelFigures, NamedLeak
 from schemas.vocabulary import Because, Contribution, Grade, LogOffset, Points, Slug
 
@@ -23,6 +23,8 @@ class LeadScored(Event):
     agreement_version: int
     learned: Learned | None = None
     """What the model in force says, where the agreement asks for it."""
+    campaigns: tuple[CampaignId, ...] = ()
+    """Of the campaigns that routing's rules and clocks ask for, those that have touched the lead."""
 
 
 class Verdict(Event):

@@ -12,7 +12,7 @@ from schemas.base import Event
 from schemas.events.intake import EngagementObserved, LeadSubmitted
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadDisqualified, LeadNurtured, LeadQualified, LeadScored
-from schemas.ids import LeadId
+from schemas.ids import CampaignId, LeadId
 from schemas.learning.judging import in_place_of_the_score, learned_of
 from schemas.learning.published import Learned
 from schemas.lifecycle import Effect, Life, State
@@ -105,6 +105,8 @@ def _learned(standing: Standing, context: Context) -> Learned | None:
 
 def _digest(standing: Standing, learned: Learned | None, context: Context) -> str:
     digest = context.agreement.digest(standing)
+    campaigns = _campaigns(standing, context)
+    digest = f"{digest} {' '.join(campaigns)}" if campaigns else digest
     return digest if learned is None else f"{digest} {learned.model_version} {learned.log_odds} {learned.counts}"
 
 
@@ -136,7 +138,14 @@ def _scored(standing: Standing, learned: Learned | None, context: Context) -> Le
         agreement=context.agreement.name,
         agreement_version=context.agreement.version,
         learned=learned,
+        campaigns=_campaigns(standing, context),
     )
+
+
+def _campaigns(standing: Standing, context: Context) -> tuple[CampaignId, ...]:
+    """The campaigns that have touched the lead and that somebody asks for who does not follow engagements."""
+    asked = context.agreement.campaigns_asked_later
+    return tuple(sorted(CampaignId(name) for name in standing.facts.campaigns if name in asked)) if asked else ()
 
 
 def _verdict(standing: Standing, by_model: Judged | None, context: Context) -> Event:
