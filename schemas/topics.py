@@ -91,6 +91,7 @@ REGISTRY: tuple[Entry, ...] = (
     *_entries("scoring", MODELS, "scoring feedback console", scoring.ModelPublished),
     *_entries("routing", LEADS, _ALL, routing.LeadRouted, routing.LeadAssigned, routing.AssignmentWithdrawn),
     *_entries("routing", LEADS, _ALL, routing.LeadQueued),
+    *_entries("routing", LEADS, "sla feedback", routing.WorkingHoursChanged),
     *_entries("routing", LEADS, "desk feedback", routing.ActionRefused),
     *_entries("routing", TEAMS, "routing", routing.AssignmentRequested, routing.AssignmentReleased),
     *_entries(

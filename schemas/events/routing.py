@@ -204,6 +204,17 @@ class AssignmentWithdrawn(Event):
     because: Because
 
 
+class WorkingHoursChanged(Event):
+    """The rep works otherwise from here on, as the roster says now; for the clocks of this assignment that run by it."""
+
+    lead_id: LeadId
+    assignment_id: AssignmentId
+    team_id: TeamId
+    rep_id: RepId
+    hours: WorkingHours | None
+    """None: the roster says nothing of that any more."""
+
+
 class ActionRefused(Event):
     """An action or a claim that lost the race in the log; it has changed nothing."""
 

@@ -118,6 +118,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     routing.LeadAssigned: lambda e: f"assigned to {e.rep_id}: {e.because}",
     routing.LeadQueued: lambda e: f"queued: {e.because}",
     routing.AssignmentWithdrawn: lambda e: f"withdrawn: {e.because}",
+    routing.WorkingHoursChanged: lambda e: f"{e.rep_id} works otherwise from here on, as the roster says now",
     routing.ActionRefused: lambda e: f"the {e.action} of {e.rep_id or 'the system'} came too late: {e.because}",
     desk.LeadAccepted: lambda e: f"{_who(e.by)} accepted it",
     desk.LeadRejected: lambda e: f"{_who(e.by)} rejected it: {e.reason}",

@@ -13,16 +13,17 @@ from schemas.agreement.working_hours import RepHours
 from schemas.base import Event
 from schemas.events.desk import ContactAttempted, NextStepSet
 from schemas.events.intake import LeadSubmitted
-from schemas.events.routing import LeadAssigned
+from schemas.events.routing import LeadAssigned, WorkingHoursChanged
 from schemas.events.runtime import TimerDue
 from schemas.lifecycle import ACTIONS, LIFE_EVENTS, Effect, Life
+from schemas.presence import WorkingHours
 from services.runtime.protocol import Context, Decision
 from services.sla import saying
 from services.sla.deadlines import hours, instant, milliseconds, next_due_ms, paused, start
 from services.sla.meaning import applies, pause
 from services.sla.noting import answer, resume, take_note
 from services.sla.state import GOING, Hand, Missed, Running, Watch
-from services.sla.ticking import look_at_the_time, missed, replan
+from services.sla.ticking import look_at_the_time, missed, other_hours, replan
 
 
 def due(watch: Watch) -> datetime | None:
@@ -44,7 +45,10 @@ def decide(watch: Watch, event: Event, context: Context) -> Decision[Watch]:
         watch = replace(watch, known=known)
     if _watched(watch, context.before):
         watch = replan(watch, context, said)
-    if isinstance(event, TimerDue):
+    if isinstance(event, WorkingHoursChanged):
+        if _watched(watch, context.life) and event.assignment_id == watch.assignment:
+            watch = other_hours(watch, _rep_hours(event.hours), context, said)
+    elif isinstance(event, TimerDue):
         if _watched(watch, context.life):
             watch = look_at_the_time(_drop_what_is_no_longer_promised(watch, context, said), context, said)
     elif context.effect is Effect.EFFECT and type(event) in LIFE_EVENTS:
@@ -109,7 +113,10 @@ def _follow(watch: Watch, event: Event, context: Context, said: list[Event]) -> 
 
 def _hours_of(event: Event) -> RepHours | None:
     """When the rep works who was given the lead, as the roster said then."""
-    said = event.hours if isinstance(event, LeadAssigned) else None
+    return _rep_hours(event.hours) if isinstance(event, LeadAssigned) else None
+
+
+def _rep_hours(said: WorkingHours | None) -> RepHours | None:
     if said is None:
         return None
     return RepHours(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas.base import Event
+from schemas.events.routing import WorkingHoursChanged
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
 from schemas.ids import ProcessorName
@@ -18,7 +19,7 @@ SLA = Processor(
     log=LEADS,
     state=Watch,
     decide=decide,
-    listens=frozenset[type[Event]]((TimerDue, LeadScored)),
+    listens=frozenset[type[Event]]((TimerDue, LeadScored, WorkingHoursChanged)),
     follows_life=True,
     due=due,
     touched_by_agreement=touched_by_agreement,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from schemas.agreement.clock_terms import Clock, LateAnswer
+from schemas.agreement.working_hours import RepHours
 from schemas.base import Event
 from services.runtime.protocol import Context
 from services.sla import saying
@@ -123,3 +124,21 @@ def _of_version(clock: Running, terms: Clock | None, version: int) -> Running:
     if not within_ms and terms is not None:
         within_ms = terms.within // timedelta(milliseconds=1)
     return replace(clock, version=version, within_ms=within_ms)
+
+
+def other_hours(watch: Watch, rep_hours: RepHours | None, context: Context, said: list[Event]) -> Watch:
+    """The clocks under other hours of the rep, from now on. What has passed counts as it was charged, and what is due is due."""
+    after = replace(watch, hours=rep_hours)
+    now_ms = milliseconds(context.now)
+    clocks = []
+    for clock in watch.clocks:
+        terms = context.agreement.clock(clock.name)
+        if terms is not None and clock.hand is Hand.RUNNING and clock.deadline_ms > now_ms:
+            was, is_ = hours(terms, watch, context.agreement), hours(terms, after, context.agreement)
+            at_ms = max(now_ms, clock.from_ms or clock.started_ms)
+            if not was.opens_as(is_):
+                clock = replanned(clock, was.open_time, is_.open_time, at_ms, clock.version)
+                because = f"the hours of {watch.rep} are others; it runs by {is_.words}"
+                said.append(saying.replanned(clock, after, context, because))
+        clocks.append(clock)
+    return replace(after, clocks=tuple(clocks))

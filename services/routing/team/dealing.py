@@ -90,14 +90,14 @@ def assign(
             chosen_by=chosen_by,
             accept_by=_accept_by(s, pool, rep_id) if claim is None else None,
             account_id=account_id,
-            hours=_hours(s, rep_id),
+            hours=working_hours(s, rep_id),
             agreement=s.agreement.name,
             agreement_version=s.agreement.version,
         )
     )
 
 
-def _hours(s: Sitting, rep_id: RepId) -> WorkingHours | None:
+def working_hours(s: Sitting, rep_id: RepId) -> WorkingHours | None:
     """When the rep works, for the clocks that run by it; of his leave what is not over."""
     rep = s.rep(rep_id)
     if rep is None or not (rep.calendar or rep.terms.zone or rep.terms.breaks or rep.terms.leave):

@@ -39,6 +39,7 @@ from services.routing.team.dealing import (
     serve,
     serve_rep,
     take_place,
+    working_hours,
 )
 from services.routing.team.sitting import Sitting
 from services.routing.team.state import FORGET, OVER, PLACE, WAKE, Over, Place, TeamRouting, Wait
@@ -181,6 +182,8 @@ def _retake(s: Sitting, e: AssignmentRequested, rep_id: RepId) -> None:
     rep = s.rep(rep_id)
     if rep is None or rep.left:
         roster.withdraw(s, e.lead_id, e.request_id, rep_id)
+    elif working_hours(s, rep_id) is not None:  # they may have changed while it was not his
+        roster.say_hours(s, e.lead_id, e.request_id, rep_id)
 
 
 def _released(s: Sitting, e: AssignmentReleased) -> None:

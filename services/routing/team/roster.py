@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from schemas.agreement import sentence
 from schemas.events.desk import AccountRemoved, AccountSet, RepAvailabilityChanged, RepChanged, RepJoined, RepLeft
-from schemas.events.routing import AssignmentWithdrawn, RepGone
+from schemas.events.routing import AssignmentWithdrawn, RepGone, WorkingHoursChanged
 from schemas.ids import AssignmentId, LeadId, RepId, RequestId
 from schemas.vocabulary import Reason
-from services.routing.team.dealing import serve_rep
+from services.routing.team.dealing import serve_rep, working_hours
 from services.routing.team.sitting import Sitting
 from services.routing.team.state import ACCOUNT, HOLDS, PLACE, Account, CapTerms, Place, Rep, Terms
 
@@ -19,6 +21,7 @@ def in_the_team(s: Sitting, e: RepJoined | RepChanged) -> None:
     known = s.rep(e.rep_id)
     if isinstance(e, RepChanged) and (known is None or known.left):
         return  # said by somebody who had not read that he left
+    hours = working_hours(s, e.rep_id)
     terms = _terms(e)
     rep = known or Rep(role=e.role)
     given = rep.given if rep.terms.caps == terms.caps else ()
@@ -28,7 +31,28 @@ def in_the_team(s: Sitting, e: RepJoined | RepChanged) -> None:
     if rep.left:
         rep = replace(rep, left=False, available=True, until_ms=None, unanswered_ms=None)
     s.put_rep(e.rep_id, rep)
+    if working_hours(s, e.rep_id) != hours:
+        _say_hours(s, e.rep_id)
     serve_rep(s, e.rep_id)
+
+
+def _say_hours(s: Sitting, rep_id: RepId) -> None:
+    """Tell the clocks of what he holds that he works otherwise from now on."""
+    for request, place in _held(s, rep_id):
+        say_hours(s, place.lead, request, rep_id)
+
+
+def say_hours(s: Sitting, lead: LeadId, assignment: AssignmentId, rep_id: RepId) -> None:
+    """Tell the clocks of an assignment when its rep works from now on."""
+    hours = working_hours(s, rep_id)
+    s.say(WorkingHoursChanged(lead_id=lead, assignment_id=assignment, team_id=s.team, rep_id=rep_id, hours=hours))
+
+
+def _held(s: Sitting, rep_id: RepId) -> Iterator[tuple[RequestId, Place]]:
+    for _, request in s.parts.in_order(HOLDS, f"{rep_id}/"):
+        place: Place | None = s.parts.get(PLACE, request)
+        if place is not None:
+            yield RequestId(request), place
 
 
 def _terms(e: RepJoined | RepChanged) -> Terms:
@@ -47,10 +71,8 @@ def left(s: Sitting, e: RepLeft) -> None:
     if rep is None:
         return
     s.put_rep(e.rep_id, replace(rep, left=True))
-    for _, request in s.parts.in_order(HOLDS, f"{e.rep_id}/"):
-        place: Place | None = s.parts.get(PLACE, request)
-        if place is not None:
-            withdraw(s, place.lead, RequestId(request), e.rep_id, e.reason)
+    for request, place in _held(s, e.rep_id):
+        withdraw(s, place.lead, request, e.rep_id, e.reason)
 
 
 def withdraw(
