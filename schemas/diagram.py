@@ -84,7 +84,16 @@ def examples() -> Iterator[Example]:
     yield from _by_reps(lead)
     yield Example(recycling.LeadRecycled(**said, epoch=5, reason="example", stream="later", wakes_at=None))
     yield Example(recycling.LeadReactivated(**said, epoch=5, cycle=2, woken_by=recycling.SubmittedAgain()))
-    yield Example(recycling.LeadRetired(**said, epoch=5, reason="example"))
+    for suppressed in (False, True):
+        yield Example(
+            recycling.LeadRetired(**said, epoch=5, reason="example", suppressed=suppressed),
+            "suppressed" if suppressed else "",
+        )
+    for given_up, offer in (("unreachable", _OFFER), ("unworked", None)):
+        yield Example(
+            recycling.LeadGivenUp(**said, cycle=1, given_up_as=given_up, since=5, assignment_id=offer, reason="example"),
+            given_up,
+        )
     yield Example(intake.LeadSuppressed(**lead, reason="example"))
     yield Example(intake.LeadsMerged(**lead, survivor=_LEAD))
     yield Example(intake.LeadsUnmerged(**lead, survivor=_LEAD))

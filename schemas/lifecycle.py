@@ -85,6 +85,8 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     queued: routing.QueueReason | None = None
     """Why nobody takes it now."""
     ordered_to: tuple[RepId, TeamId] | None = None
+    kept_for: tuple[RepId, TeamId] | None = None
+    """Who had it in the cycle before and is to get it again, until he is asked or it goes another way."""
     role: RoleId = FIRST_ROLE
     rejected_by: tuple[RepId, ...] = ()
     """Reps who rejected it in this cycle."""
@@ -301,6 +303,7 @@ def _assigned(life: Life, e: routing.LeadAssigned, at: At) -> After:
         rep=e.rep_id,
         queued=None,
         ordered_to=None,
+        kept_for=None,
         last_action=at.position,
         undoable=(),
         last_offer=e.request_id,
@@ -317,7 +320,7 @@ def _queued(life: Life, e: routing.LeadQueued, at: At) -> After:
         return life, Effect.VOID
     if e.reason in _NOT_HERE:
         return _unroute(
-            life, at.position, agreement_version=max(life.agreement_version, e.agreement_version)
+            life, at.position, kept_for=None, agreement_version=max(life.agreement_version, e.agreement_version)
         ), Effect.EFFECT
     return replace(life, queued=e.reason), Effect.EFFECT
 
@@ -346,7 +349,8 @@ def _recycled(life: Life, e: recycling.LeadRecycled, at: At) -> After:
 def _retired(life: Life, e: recycling.LeadRetired, at: At) -> After:
     if life.state not in (State.RETURNED, State.LOST, State.RECYCLED) or e.epoch != life.epoch:
         return life, Effect.VOID
-    return _close(life, at.position, State.RETIRED, undoable=()), Effect.EFFECT
+    end = State.SUPPRESSED if e.suppressed else State.RETIRED
+    return _close(life, at.position, end, undoable=()), Effect.EFFECT
 
 
 def _reactivated(life: Life, e: recycling.LeadReactivated, at: At) -> After:
@@ -360,11 +364,25 @@ def _reactivated(life: Life, e: recycling.LeadReactivated, at: At) -> After:
         start=at.position,
         undoable=(),
         rejected_by=(),
-        excluded=(),
+        excluded=_with((), e.not_to),
         late=(),
+        kept_for=(e.kept_for.rep_id, e.kept_for.team_id) if e.kept_for is not None else None,
         role=FIRST_ROLE,
         stage=LifecycleStage.LEAD,
     ), Effect.EFFECT
+
+
+def _given_up(life: Life, e: recycling.LeadGivenUp, at: At) -> After:
+    if e.cycle != life.cycle or e.since < life.start or life.submitted > e.since:
+        return life, Effect.VOID
+    if e.given_up_as is recycling.GivenUpAs.UNREACHABLE:
+        goes_on = not life.held or life.offer != e.assignment_id or life.last_action > e.since
+    else:
+        waits = life.state in (State.UNROUTED, State.OPEN) and life.ordered_to is None
+        goes_on = not waits and (life.state is not State.ASSIGNED or life.last_action != life.epoch)
+    if goes_on:
+        return life, Effect.VOID
+    return _close(life, at.position, State.RETURNED, ended=at.position, undoable=(), kept_for=None), Effect.EFFECT
 
 
 # ------------------------------------------------------------------ actions
@@ -395,7 +413,9 @@ def _reassigned(life: Life, e: desk.ReassignmentOrdered, at: At) -> After:
     excluded = _with(life.excluded, life.rep) if life.held and e.to is None else life.excluded
     team = e.team_id or life.team
     ordered_to = (e.to, team) if e.to is not None and team is not None else None
-    return _unroute(life, at.position, ordered_to=ordered_to, excluded=excluded, undoable=()), Effect.EFFECT
+    return _unroute(
+        life, at.position, ordered_to=ordered_to, kept_for=None, excluded=excluded, undoable=()
+    ), Effect.EFFECT
 
 
 def _outcome(life: Life, e: desk.LeadWon | desk.LeadLost, at: At) -> After:
@@ -498,6 +518,7 @@ _RULES: dict[type[Event], _Rule] = {
     recycling.LeadRecycled: _recycled,
     recycling.LeadRetired: _retired,
     recycling.LeadReactivated: _reactivated,
+    recycling.LeadGivenUp: _given_up,
     desk.ActionUndone: _undone,
     desk.ReassignmentOrdered: _reassigned,
     desk.LeadWon: _outcome,

@@ -13,7 +13,7 @@ import msgspec
 from schemas.agreement import Agreement, Terms
 from schemas.base import Event
 from schemas.events import desk, intake, recycling, routing, runtime, scoring
-from schemas.ids import EventId, LeadId, digest
+from schemas.ids import EventId, LeadId, digest, from_plain, to_plain
 from schemas.learning.course import ModelCourse
 from schemas.lifecycle import UNBORN, Effect, Life, fold
 from schemas.vocabulary import BySystem
@@ -189,7 +189,8 @@ class OneLead(Generic[S]):
             model_at=self.models.in_force,
         )
         decision = self.processor.decide(self.state, event, context)
-        self.state = msgspec.msgpack.decode(msgspec.msgpack.encode(decision.state), type=self.processor.state)
+        kept = msgspec.msgpack.encode(decision.state, enc_hook=to_plain)
+        self.state = msgspec.msgpack.decode(kept, type=self.processor.state, dec_hook=from_plain)
         self.in_flight.extend(decision.events)
         return list(decision.events)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -122,17 +123,26 @@ class Clock(Part):
 
 
 class GivingUp(Part):
-    """At least so many attempts, on so many channels, in a cycle before a lead is given up for one of these reasons."""
+    """At least so many attempts, on so many channels, in a cycle before a lead is given up for one of these reasons.
+
+    by_itself_after: if nothing happens for so long after the last of them, and the person was never reached, the lead
+    comes back to marketing by itself, for the first of the reasons.
+    """
 
     attempts: Annotated[int, Field(ge=1, le=100)]
     channels: Annotated[int, Field(ge=1, le=20)] = 1
     reasons: Annotated[tuple[Reason, ...], Field(min_length=1)]
+    by_itself_after: PositiveLength | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> GivingUp:
         if self.channels > self.attempts:
             raise PydanticCustomError("bad_giving_up", "more channels than attempts cannot be asked for")
         return self
+
+    def enough(self, channels: Sequence[str]) -> bool:
+        """Whether attempts by these channels, one after the other, are as many as it asks for."""
+        return len(channels) >= self.attempts and len(set(channels)) >= self.channels
 
 
 class LateAnswer(StrEnum):

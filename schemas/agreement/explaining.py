@@ -12,13 +12,15 @@ from schemas.agreement.calendars import WEEKDAYS
 from schemas.agreement.conditions import TAGS
 from schemas.agreement.findings import Finding
 from schemas.agreement.reading import Document, Path, at, spell
-from schemas.agreement.terms import CountedRule, Recycle, ScoringRule
+from schemas.agreement.terms import CountedRule, Often, Recycle, ScoringRule
 
 _TAGGED: Mapping[str, type[BaseModel] | None] = {
     **TAGS,
     "<recycle>": Recycle,
     "<rule>": ScoringRule,
     "<each>": CountedRule,
+    "<often>": Often,
+    "<kind>": None,
     "<word>": None,
     "<week>": None,
 }

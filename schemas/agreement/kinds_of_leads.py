@@ -22,6 +22,7 @@ from schemas.agreement.conditions import (
 )
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import Facts, Seen, as_number, say
+from schemas.agreement.listing import any_of, times
 from schemas.agreement.terms import Attribute, AttributeType, CountedRule
 from schemas.agreement.whereabouts import (
     COMPANY_DOMAIN,
@@ -32,7 +33,6 @@ from schemas.agreement.whereabouts import (
     NamedAccountIs,
     TerritoryIs,
 )
-from schemas.agreement.wording import any_of, times
 
 NOW = datetime(2026, 1, 14, 9, tzinfo=UTC)
 """When example leads are judged. Rules ask only how long ago something was, so one instant stands for all."""

@@ -15,6 +15,7 @@ from schemas.agreement.findings import Finding
 from schemas.agreement.pool_terms import PoolTerms
 from schemas.agreement.questions import Questions
 from schemas.agreement.reading import Document, Path, at
+from schemas.agreement.reason_check import ReasonTerms
 from schemas.agreement.sheet import Sheet
 
 _ONLY_VARIABLES = re.compile(r"\s*(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}\s*)+")
@@ -53,7 +54,7 @@ class Meaning:
         self._pools_and_routing()
         self._calendars()
         self._clocks()
-        self._reasons()
+        ReasonTerms(self.sheet).check()
         self._learning()
         AlertTerms(self.sheet).check()
         self._tools()
@@ -283,48 +284,6 @@ class Meaning:
 
     def _clocks(self) -> None:
         ClockTerms(self.sheet, self.questions).check()
-
-    def _reasons(self) -> None:
-        for path, reason in self.sheet.entries("reasons"):
-            uses = _list(reason.get("for"))
-            then = reason.get("then", "stay")
-            if isinstance(then, dict) and isinstance(then.get("recycle"), dict):
-                self.sheet.refer_all(
-                    "engagements", "engagement", (*path, "then", "recycle", "wakes_on"), then["recycle"].get("wakes_on")
-                )
-            if "recycle" in uses and then in ("reroute", "stay"):
-                self.sheet.say(
-                    "bad_consequence",
-                    (*path, "then"),
-                    f"a lead returned for this reason cannot {then}: nobody has it then.",
-                    "Say recycle or retire.",
-                    "then: {recycle: {after: 90d, stream: nurture}}",
-                )
-            if "reject" in uses and then == "stay":
-                self.sheet.say(
-                    "bad_consequence",
-                    (*path, "then"),
-                    "a rejected lead cannot stay: nobody has it then.",
-                    "Say reroute, recycle or retire.",
-                    "then: reroute",
-                )
-        self.sheet.refer_all(
-            "engagements",
-            "engagement",
-            ("recycling", "otherwise", "wakes_on"),
-            at(self.sheet.data, ("recycling", "otherwise", "wakes_on")),
-        )
-        for use in ("reject", "recycle"):
-            if isinstance(self.sheet.data.get("reasons"), list) and not any(
-                use in _list(r.get("for")) for _, r in self.sheet.entries("reasons")
-            ):
-                self.sheet.say(
-                    "no_reason",
-                    ("reasons",),
-                    f"no reason may be given to {use} a lead, so nobody can.",
-                    f"Add a reason for: [{use}].",
-                    severity="warning",
-                )
 
     def _learning(self) -> None:
         """What is left out exists: an attribute, or what a model looks at besides (schemas/learning/traits.py)."""

@@ -8,11 +8,21 @@ from typing import Any, TypeVar
 from schemas.agreement.alert_terms import Step, StepDoes
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
+from schemas.agreement.listing import all_of, any_of
 from schemas.agreement.pools import RoutingRule
+from schemas.agreement.rest_wording import (
+    end_words,
+    next_rep_words,
+    rest_in_words,
+    spread_words,
+    unworked_words,
+    waking_words,
+)
 from schemas.agreement.terms import (
     Clock,
     CountedRule,
     DefinitionRule,
+    End,
     Escalation,
     Otherwise,
     ReasonTerms,
@@ -22,12 +32,9 @@ from schemas.agreement.terms import (
 )
 from schemas.agreement.tools import Hears, Notices
 from schemas.agreement.wording import (
-    all_of,
-    any_of,
     clock_in_words,
     in_words,
     reason_in_words,
-    rest_in_words,
     scoring_in_words,
 )
 
@@ -57,7 +64,9 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _each("calendar", before.calendars, after.calendars, lambda c: "")
     yield from _changed("clock", _by_id(before.clocks), _by_id(after.clocks), clock_in_words, _clock)
     yield from _fields("the section detected_late", before.detected_late, after.detected_late)
-    if before.giving_up != after.giving_up:
+    if before.giving_up is not None and after.giving_up is not None:
+        yield from _fields("giving a lead up", before.giving_up, after.giving_up)
+    elif before.giving_up != after.giving_up:
         yield f"giving a lead up takes {_value(after.giving_up)} instead of {_value(before.giving_up)}"
     yield from _changed("reason", _by_id(before.reasons), _by_id(after.reasons), reason_in_words, _reason)
     yield from _recycling(before, after)
@@ -291,16 +300,32 @@ def _rest(subject: str, one: Rest, other: Rest) -> Tells:
         yield f"{subject} now waits {say_duration(other.after)} instead of {say_duration(one.after)}"
     if one.stream != other.stream:
         yield f"{subject} puts leads into the stream {other.stream} instead of {one.stream}"
-    yield from (f"{subject} is no longer ended early by {w}" for w in one.wakes_on if w not in other.wakes_on)
-    yield from (f"{subject} is ended early by {w}, too" for w in other.wakes_on if w not in one.wakes_on)
+    old, new = list(waking_words(one)), list(waking_words(other))
+    yield from (f"{subject} is no longer ended early by {w}" for w in old if w not in new)
+    yield from (f"{subject} is ended early by {w}, too" for w in new if w not in old)
+    if one.next_rep is not other.next_rep:
+        yield f"{subject} {next_rep_words(other)}"
+    if (one.at_most, one.finally_) != (other.at_most, other.finally_):
+        yield f"{subject} {end_words(other)}"
+
+
+_ENDED = {End.RETIRE: "retired", End.SUPPRESS: "suppressed"}
 
 
 def _recycling(before: Terms, after: Terms) -> Tells:
     one, other = before.recycling, after.recycling
     if one.cycles_at_most != other.cycles_at_most:
-        yield f"a lead is retired after {other.cycles_at_most} cycles instead of {one.cycles_at_most}"
+        yield f"a lead is {_ENDED[other.finally_]} after {other.cycles_at_most} cycles instead of {one.cycles_at_most}"
     if one.otherwise != other.otherwise:
         yield f"a lead that comes back for another reason {rest_in_words(other.otherwise)}"
+    if one.lost != other.lost:
+        yield "a deal lost for another reason or none " + ("stays lost" if other.lost is None else rest_in_words(other.lost))
+    if (one.spread, one.calendar) != (other.spread, other.calendar):
+        yield f"leads that wake on one date {spread_words(other)}"
+    if one.unworked != other.unworked:
+        yield unworked_words(other)
+    if one.finally_ is not other.finally_:
+        yield f"a lead that has had all its cycles is {_ENDED[other.finally_]}"
 
 
 def _learning(before: Terms, after: Terms) -> Tells:

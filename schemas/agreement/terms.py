@@ -19,6 +19,7 @@ from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
 from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Content, Goals, Stage
+from schemas.agreement.rest_terms import End, NextRep, Often, Recycling, Rest
 from schemas.agreement.tools import Tools
 from schemas.ids import AgreementName, CalendarId, FormId, PoolId, RecipientId, RuleId, TeamId
 from schemas.personal import looks_personal
@@ -207,23 +208,16 @@ class ReasonUse(StrEnum):
     SUPPRESS = "suppress"
 
 
-class Rest(Part):
-    """How long a recycled lead waits, in which stream, and what wakes it earlier."""
-
-    after: PositiveLength
-    stream: Slug = Slug("nurture")
-    wakes_on: tuple[Slug, ...] = ()
-
-
 class Recycle(Part):
     recycle: Rest
 
 
 class Otherwise(StrEnum):
-    """What else a reason can lead to. `stay`: the lead stays as it is (lost)."""
+    """What else a reason can lead to. `stay`: the lead stays as it is (lost). `suppress`: nobody works it ever again."""
 
     REROUTE = "reroute"
     RETIRE = "retire"
+    SUPPRESS = "suppress"
     STAY = "stay"
 
 
@@ -295,13 +289,6 @@ class Learning(Part):
         return self.counts == "model"
 
 
-class Recycling(Part):
-    """`cycles_at_most`: passes through the loop before a lead is retired. `otherwise`: for a reason without terms."""
-
-    cycles_at_most: Annotated[int, Field(ge=1, le=1000)] = 3
-    otherwise: Rest = Rest.model_validate({"after": "90d", "stream": "nurture"})
-
-
 class Form(Part):
     """A form: its thank-you page, what it says of every lead, and its fields that are attributes of another name."""
 
@@ -362,6 +349,7 @@ __all__ = [
     "Consequence",
     "CountedRule",
     "DefinitionRule",
+    "End",
     "EngagementRule",
     "Escalation",
     "Factor",
@@ -370,6 +358,8 @@ __all__ = [
     "Group",
     "Intake",
     "Learning",
+    "NextRep",
+    "Often",
     "Otherwise",
     "ReasonAbout",
     "ReasonTerms",

@@ -25,27 +25,10 @@ from schemas.agreement.conditions import (
 )
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
-from schemas.agreement.terms import Clock, ClockStart, CountedRule, Otherwise, ReasonTerms, Rest, ScoringRule
+from schemas.agreement.listing import all_of, any_of, times
+from schemas.agreement.rest_wording import rest_in_words
+from schemas.agreement.terms import Clock, ClockStart, CountedRule, Otherwise, ReasonTerms, ScoringRule
 from schemas.agreement.whereabouts import LanguageIs, NamedAccountIs, StageIs, TerritoryIs
-
-
-def any_of(values: Sequence[object]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
-    words = [say(value) for value in values]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def all_of(values: Sequence[object]) -> str:
-    """`a`, `a and b`, `a, b and c`; `nothing` for none."""
-    words = [say(value) for value in values]
-    if len(words) < 2:
-        return words[0] if words else "nothing"
-    return f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def times(number: int) -> str:
-    """`once`, `twice`, `3 times`."""
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def in_words(condition: Condition | None) -> str:
@@ -186,12 +169,6 @@ def _paused(clock: Clock) -> str:
     return f"; it pauses {all_of(words)}" if words else ""
 
 
-def rest_in_words(rest: Rest) -> str:
-    """How long a lead waits and what wakes it."""
-    wakes = f", woken earlier by {any_of(rest.wakes_on)}" if rest.wakes_on else ""
-    return f"waits {say_duration(rest.after)} in the stream {rest.stream}{wakes}"
-
-
 def reason_in_words(reason: ReasonTerms) -> str:
     """What follows from a reason, and for what it may be given."""
     uses = any_of([use.value.replace("_", " ") for use in reason.for_])
@@ -199,6 +176,7 @@ def reason_in_words(reason: ReasonTerms) -> str:
         follows = {
             Otherwise.REROUTE: "goes to the next rep",
             Otherwise.RETIRE: "is retired",
+            Otherwise.SUPPRESS: "is suppressed",
             Otherwise.STAY: "stays as it is",
         }[reason.then]
     else:

@@ -50,6 +50,8 @@ class Directed(Model):
 
     kind: Literal["directed"] = "directed"
     rep_id: RepId
+    kept: bool = False
+    """Not by an order: he had the lead before it rested, and the agreement gives it back to him."""
 
 
 class Retake(Model):

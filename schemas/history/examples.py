@@ -77,6 +77,8 @@ _BY_NAME: dict[str, Any] = {
     "attributes value": "120",
     "excluded": "tom",
     "wakes_on": "pricing_viewed",
+    "wakes_on_campaigns": "spring-fair",
+    "wakes_from_score": "60.000000",
     "first": "2026-08-03",
     "last": "2026-08-14",
     "zone": "Europe/Berlin",

@@ -53,9 +53,9 @@ def too_soon(attempts: tuple[Attempt, ...], terms: GivingUp | None, reason: Reas
     """Why the lead may not be given up for this reason yet; none if it may."""
     if terms is None or reason not in terms.reasons:
         return None
-    channels = dict.fromkeys(a.channel for a in attempts)
-    if len(attempts) >= terms.attempts and len(channels) >= terms.channels:
+    if terms.enough([a.channel for a in attempts]):
         return None
+    channels = dict.fromkeys(a.channel for a in attempts)
     by = f" ({', '.join(channels)})" if channels else ""
     return (
         f"the agreement asks for {_count(terms.attempts, 'attempt')} on {_count(terms.channels, 'channel')} before a lead is "

@@ -202,7 +202,7 @@ def _event(said: ActionIn, scene: Scene) -> Event:
             return desk.LeadAccepted(**core)
         case ActionKind.REJECT:
             reason = _reason(said, scene, ReasonUse.REJECT)
-            if reason.then is Otherwise.RETIRE or isinstance(reason.then, agreement_terms.Recycle):
+            if reason.then not in (Otherwise.REROUTE, Otherwise.STAY):
                 return desk.LeadReturned(**core, reason=reason.id, rejected=True)
             return desk.LeadRejected(**core, reason=reason.id)
         case ActionKind.RECYCLE:

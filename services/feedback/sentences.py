@@ -152,5 +152,6 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"sleeps in {e.stream}" + (f" until {_at(e.wakes_at)}" if e.wakes_at else "") + f": {e.because}"
     ),
     recycling.LeadReactivated: _woken,
-    recycling.LeadRetired: lambda e: f"retired: {e.because}",
+    recycling.LeadRetired: lambda e: f"{'suppressed' if e.suppressed else 'retired'}: {e.because}",
+    recycling.LeadGivenUp: lambda e: f"given up as {e.given_up_as}: {e.because}",
 }

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from schemas.events.intake import EngagementObserved
 from schemas.events.runtime import TimerDue
+from schemas.events.scoring import LeadScored
 from schemas.ids import ProcessorName
 from schemas.topics import LEADS
-from services.recycling.decide import decide, due
+from services.recycling.decide import decide, due, touched_by_agreement
 from services.recycling.state import Rests
 from services.runtime.protocol import Processor
 
@@ -17,8 +18,9 @@ RECYCLING = Processor(
     log=LEADS,
     state=Rests,
     decide=decide,
-    listens=frozenset({EngagementObserved, TimerDue}),
+    listens=frozenset({EngagementObserved, LeadScored, TimerDue}),
     follows_life=True,
     due=due,
+    touched_by_agreement=touched_by_agreement,
     gather=timedelta(milliseconds=200),
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.agreement.findings import Finding
+from schemas.agreement.listing import any_of
 from schemas.agreement.proof.case import Case, Undecided
 from schemas.agreement.proof.routes import qualified
 from schemas.agreement.terms import Otherwise, ReasonTerms, ReasonUse
-from schemas.agreement.wording import any_of
 
 _BY_REPS = frozenset({ReasonUse.REJECT, ReasonUse.RECYCLE, ReasonUse.HAND_OVER, ReasonUse.REASSIGN})
 """What is done with a lead that somebody has. A CRM tells losses of any lead, and anybody may be suppressed."""
@@ -58,7 +58,8 @@ def _unheard(reason: ReasonTerms) -> str | None:
     uses = set(reason.for_)
     if reason.then is Otherwise.REROUTE and ReasonUse.REJECT not in uses and ReasonUse.RECYCLE not in uses:
         return "reroute"
-    return "retire" if reason.then is Otherwise.RETIRE and not uses & ENDS else None
+    ends = reason.then in (Otherwise.RETIRE, Otherwise.SUPPRESS)
+    return str(reason.then) if ends and not uses & ENDS else None
 
 
 def _uses(reason: ReasonTerms) -> str:

@@ -11,7 +11,8 @@ from schemas.agreement.proof.leads import Lead
 from schemas.agreement.proof.reasons import ENDS
 from schemas.agreement.proof.routes import qualified
 from schemas.agreement.reading import Path
-from schemas.agreement.terms import Recycle, Rest
+from schemas.agreement.rest_terms import Rest
+from schemas.agreement.terms import Recycle
 
 
 def asleep(case: Case) -> Iterator[Finding]:
@@ -37,7 +38,7 @@ def asleep(case: Case) -> Iterator[Finding]:
             message = f"nobody enters the stream {rest.stream} by this reason: it is never given for a lead that ends."
             remedy = "Name reject, recycle or lose in for, or leave then out."
             yield case.say("warning", "track_not_entered", path, message, remedy, lead)
-        elif not rest.wakes_on:
+        elif not rest.wakes_early:
             yield case.say(
                 "info",
                 "track_asleep",
@@ -51,7 +52,13 @@ def asleep(case: Case) -> Iterator[Finding]:
 
 def _rests(case: Case) -> Iterator[tuple[Path, Rest, bool]]:
     """Every rest with its place, and whether a lead can come into it."""
-    for place, reason in enumerate(case.agreement.terms.reasons):
+    terms = case.agreement.terms
+    unworked, giving_up = terms.recycling.unworked, terms.giving_up
+    by_itself = {unworked.reason if unworked is not None else None, giving_up.reasons[0] if giving_up is not None else None}
+    for place, reason in enumerate(terms.reasons):
         if isinstance(reason.then, Recycle):
-            yield ("reasons", place, "then", "recycle"), reason.then.recycle, bool(ENDS & set(reason.for_))
+            entered = bool(ENDS & set(reason.for_)) or reason.id in by_itself
+            yield ("reasons", place, "then", "recycle"), reason.then.recycle, entered
     yield ("recycling", "otherwise"), case.agreement.recycling.otherwise, True
+    if case.agreement.recycling.lost is not None:
+        yield ("recycling", "lost"), case.agreement.recycling.lost, True

@@ -35,6 +35,7 @@ _KINDS: dict[type[Event], NewsKind] = {
     recycling.LeadRecycled: NewsKind.RECYCLED,
     recycling.LeadReactivated: NewsKind.REACTIVATED,
     recycling.LeadRetired: NewsKind.RETIRED,
+    recycling.LeadGivenUp: NewsKind.RETURNED,
     intake.LeadSuppressed: NewsKind.SUPPRESSED,
     intake.LeadsMerged: NewsKind.MERGED,
     intake.LeadErased: NewsKind.ERASED,
@@ -99,6 +100,8 @@ def _kinds(event: Event, before: Life, after: Life) -> Iterator[NewsKind]:
     kind = _KINDS.get(type(event))
     if isinstance(event, desk.LeadReturned) and event.rejected:
         kind = NewsKind.REJECTED
+    if isinstance(event, recycling.LeadRetired) and event.suppressed:
+        kind = NewsKind.SUPPRESSED
     if isinstance(event, sla.ClockWarned | sla.ClockBreached) and after.assignment_id != event.assignment_id:
         return  # it lost the race against an action
     if kind is not None:

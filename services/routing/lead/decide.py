@@ -48,6 +48,10 @@ LISTENS = frozenset[type[Event]]((LeadSubmitted, LeadScored, ClockBreached, Cloc
 BY_ORDER = RuleId("order")
 """The rule that is named when a manager's order chose the rep."""
 
+KEPT = RuleId("same-rep")
+"""The rule that is named when the lead goes back to the rep who had it before it rested."""
+_KEPT_BECAUSE = "{} had it before it rested, and the agreement gives it back to him"
+
 _WAITING_BEGINS = frozenset({State.NEW, State.NURTURED, State.DISQUALIFIED})
 
 
@@ -244,9 +248,11 @@ def _open_ask(state: LeadRouting, context: Context) -> FromPool | Directed:
     life = context.life
     if life.pool is not None:
         return _from_pool(life.pool, life.offer, state, context)
-    if life.ordered_to is None:
-        raise ValueError(f"the open request {life.offer} names neither a pool nor a rep")
-    return Directed(rep_id=life.ordered_to[0])
+    if life.ordered_to is not None:
+        return Directed(rep_id=life.ordered_to[0])
+    if life.kept_for is not None:
+        return Directed(rep_id=life.kept_for[0], kept=True)
+    raise ValueError(f"the open request {life.offer} names neither a pool nor a rep")
 
 
 def _from_pool(pool: PoolId, request: RequestId | None, state: LeadRouting, context: Context) -> FromPool:
@@ -262,14 +268,9 @@ def _routed(state: LeadRouting, event: Event, context: Context) -> LeadRouted:
     life, lead = context.life, LeadId(context.key)
     request = request_id(lead, life.epoch)
     agreement = newest_agreement(context, life.agreement_version)
-    if life.ordered_to is not None and life.ordered_to[1] in agreement.teams:
-        rep_id, team_id = life.ordered_to
-        content = {
-            "team_id": team_id,
-            "ask": Directed(rep_id=rep_id),
-            "rule": BY_ORDER,
-            "because": sentence(f"a manager gave it to {rep_id}"),
-        }
+    directed = _directed(life, agreement)
+    if directed is not None:
+        content = directed
     else:
         chosen = agreement.choose_pool(life.role, facts(state.known, context.now, context.key))
         pool, onward = _past_overflow(agreement, chosen.pool, state.overflowed)
@@ -291,6 +292,20 @@ def _routed(state: LeadRouting, event: Event, context: Context) -> LeadRouted:
             **content,
         }
     )
+
+
+def _directed(life: Life, agreement: Agreement) -> dict[str, object] | None:
+    """The rep whom a manager ordered, or for whom the lead was kept while it rested; none if the rules are to choose."""
+    for to, rule, why in ((life.ordered_to, BY_ORDER, "a manager gave it to {}"), (life.kept_for, KEPT, _KEPT_BECAUSE)):
+        if to is not None and to[1] in agreement.teams:
+            rep_id, team_id = to
+            return {
+                "team_id": team_id,
+                "ask": Directed(rep_id=rep_id, kept=rule is KEPT),
+                "rule": rule,
+                "because": sentence(why.format(rep_id)),
+            }
+    return None
 
 
 def _past_overflow(agreement: Agreement, pool: PoolId, overflowed: tuple[PoolId, ...]) -> tuple[PoolId, str]:

@@ -137,7 +137,7 @@ def why_not(
 ) -> str | None:
     """A sentence that says why he cannot take this lead, or none if he can."""
     if rep_id in excluded:
-        return "has had this lead in this cycle and rejected it or did not take it up in time"
+        return "has had this lead, and rejected it, did not take it up in time, or is not to get it again"
     if rep.left:
         return "is not in the team any more"
     if not present(rep, hours.now_ms):

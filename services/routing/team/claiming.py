@@ -47,5 +47,5 @@ def _refused(s: Sitting, e: LeadClaimed, wait: Wait | None) -> str | None:
     if wait.skills and not knows(rep, wait.skills):
         return f"{e.rep_id} does not know {' and '.join(wait.skills)}"
     if e.rep_id in wait.excluded and e.rep_id not in wait.may_claim:
-        return f"{e.rep_id} has had this lead in this cycle and rejected it or did not take it up in time"
+        return f"{e.rep_id} has had this lead, and rejected it, did not take it up in time, or is not to get it again"
     return None

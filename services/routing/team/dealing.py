@@ -74,7 +74,7 @@ def assign(
     taking: Rep | None = None,
 ) -> None:
     """Take a place of the rep for the lead and say so. taking: the rep, if anything of him is to be changed besides."""
-    pool = None if chosen_by is ChosenBy.ORDER else wait.pool
+    pool = None if wait.pool == queueing.NO_POOL else wait.pool
     take_place(s, request, Place(wait.lead, rep_id, wait.number, wait.grade, pool), taking)
     s.say(
         LeadAssigned(

@@ -166,8 +166,9 @@ def _directed(s: Sitting, e: AssignmentRequested, ask: Directed) -> None:
         say_queued(s, e.request_id, e.lead_id, None, QueueReason.REP_GONE, because)
         return
     nowhere = Wait(e.lead_id, queueing.NO_POOL, e.number, e.grade, s.now_ms, QueueReason.NOBODY_AVAILABLE)
-    because = sentence(f"a manager gave it to {ask.rep_id}")
-    assign(s, e.request_id, nowhere, ask.rep_id, because, (), chosen_by=ChosenBy.ORDER)
+    why = f"{ask.rep_id} had it before it rested" if ask.kept else f"a manager gave it to {ask.rep_id}"
+    chosen_by = ChosenBy.KNOWN_LEAD if ask.kept else ChosenBy.ORDER
+    assign(s, e.request_id, nowhere, ask.rep_id, sentence(why), (), chosen_by=chosen_by)
 
 
 def _retake(s: Sitting, e: AssignmentRequested, rep_id: RepId) -> None:

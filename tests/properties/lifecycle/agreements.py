@@ -40,14 +40,26 @@ clocks:
      within: 8h, calendar: always, on_breach: {answer}}}
 reasons:
   - {{id: reroute, title: Not mine, for: [reject, hand_over, reassign], then: reroute}}
-  - {{id: later, title: Later, for: [recycle, lose], then: {{recycle: {{after: 10d, stream: later}}}}}}
+  - {{id: later, title: Later, for: [recycle, lose], then: {{recycle: {{after: 10d, stream: later{later}}}}}}}
+  - {{id: elsewhere, title: Elsewhere, for: [lose], then: {{recycle: {{after: 10d, stream: later, next_rep: another}}}}}}
   - {{id: never, title: Never, for: [lose], then: stay}}
   - {{id: spam, title: Spam, for: [suppress], then: stay}}
-recycling: {{cycles_at_most: 3, otherwise: {{after: 10d, stream: nurture}}}}
+{recycling}
 channels: {{}}
 alerts: []
 {paths}
 """
+
+RECYCLING = "recycling: {cycles_at_most: 3, otherwise: {after: 10d, stream: nurture}}"
+GIVES_UP = """giving_up: {attempts: 1, reasons: [later], by_itself_after: 6h}
+recycling:
+  cycles_at_most: 3
+  otherwise: {after: 10d, stream: nurture, next_rep: another}
+  lost: {after: 9d, stream: nurture, next_rep: same}
+  unworked: {taken_away: 1, reason: elsewhere}
+  spread: 2h
+  finally: suppress"""
+"""Where leads come back by themselves, to somebody else or to the same rep, and are suppressed in the end."""
 
 ONE = "  p1: {team: s}\n  pc: {team: s, mode: claim}"
 TWO = "  p2: {team: s}"
@@ -65,13 +77,15 @@ PATHS = """escalations:
 @cache
 def agreement(version: int, flavour: str) -> Agreement:
     """Version 1 or 2. flavour: `push` deals leads out, `claim` lets reps take them; `offers` and `grabs` do the same, but
-    everything has its time; `paths` deals leads out, and escalations take them away."""
-    timed, escalated = flavour in ("offers", "grabs"), flavour == "paths"
+    everything has its time; `paths` deals leads out, and escalations take them away; `gives up` deals, and leads come back by
+    themselves."""
+    timed, escalated, gives_up = flavour in ("offers", "grabs"), flavour == "paths", flavour == "gives up"
     pools, pool = (TIMED if timed else ONE, "pc" if flavour in ("claim", "grabs") else "p1")
     if version == 2:
         pools, pool = (TIMED_TWO if timed else TWO, "p2")
     answer, paths = ("alert", PATHS) if escalated else ("reassign", "")
-    return load(TEXT.format(pools=pools, pool=pool, answer=answer, paths=paths), version)
+    recycling, later = (GIVES_UP, ", next_rep: same") if gives_up else (RECYCLING, "")
+    return load(TEXT.format(pools=pools, pool=pool, answer=answer, paths=paths, recycling=recycling, later=later), version)
 
 
 @dataclass

@@ -65,7 +65,8 @@ def history(seed: int, mutant: Mutant = NONE) -> History:
 
 
 def _begin(rng: random.Random, mutant: Mutant) -> World:
-    flavour = mutant.flavour if mutant is not NONE else rng.choice(("push", "push", "claim", "offers", "grabs", "paths"))
+    flavours = ("push", "push", "claim", "offers", "grabs", "paths", "gives up")
+    flavour = mutant.flavour if mutant is not NONE else rng.choice(flavours)
     w = World(rng.choice((1, 1, 2, 3)), flavour, mutant)
     for rep in rng.choice(((), ("ana",), ("ana", "bob"), ("ana", "bob"), ("ana", "bob"))):
         w.do(Move(TEAM_S, "RepJoined", (RepId(rep), rng.choice((1, 1, 2)))))

@@ -184,6 +184,23 @@ def _whatever_was_done(rule: Rule) -> Rule:
     return withdrawn
 
 
+def _given_up_whatever_was_done(rule: Rule) -> Rule:
+    """A lead is given up as was decided, whatever was done with it meanwhile."""
+    return lambda life, e, at: rule(replace(life, last_action=-1), e, at)
+
+
+def _asks_anybody(state: Any, event: Event, context: Context, inner: Inner) -> Decision[Any]:
+    """A team is asked for anybody of the pool."""
+    decision = inner(state, event, context)
+    said = [
+        e.model_copy(update={"ask": routing.FromPool(pool_id=e.ask.pool_id)})
+        if isinstance(e, routing.AssignmentRequested) and isinstance(e.ask, routing.FromPool)
+        else e
+        for e in decision.events
+    ]
+    return Decision(decision.state, tuple(said))
+
+
 def _keeps_overflowed(state: Any, event: Event, context: Context, inner: Inner) -> Decision[Any]:
     before = dict(context.parts.of(WAIT))
     decision = inner(state, event, context)
@@ -402,5 +419,19 @@ MUTANTS = (
         {TEAM: _keeps_overflowed},
         moves=("RepLeft", "RepAvailabilityChanged", "TimerDue", "LeadSubmitted"),
         flavour="offers",
+    ),
+    Mutant(
+        "a lead is given up although it was worked before that was in the log",
+        "I9",
+        rules={recycling.LeadGivenUp: _given_up_whatever_was_done},
+        moves=("LeadAccepted", "ContactAttempted", "TimerDue"),
+        flavour="gives up",
+    ),
+    Mutant(
+        "nobody remembers who is not to get a lead that comes back",
+        "I8",
+        {LEAD: _asks_anybody},
+        moves=("LeadAccepted", "ContactAttempted", "TimerDue", "LeadSubmitted"),
+        flavour="gives up",
     ),
 )

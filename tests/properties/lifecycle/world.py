@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas import topics
 from schemas.base import Event
-from schemas.events import desk, intake, routing, runtime, scoring, sla
+from schemas.events import desk, intake, recycling, routing, runtime, scoring, sla
 from schemas.ids import EventId, LeadId, ProcessorName, RepId, RequestId
 from schemas.lifecycle import ACTIONS, UNBORN, Effect, Life, State
 from schemas.topics import LEADS, TEAMS
@@ -295,6 +295,8 @@ class World:
         if isinstance(event, routing.LeadAssigned):
             if event.claimed_by is not None:
                 self.in_effect.add(event.claimed_by)
+            if event.chosen_by not in (routing.ChosenBy.ORDER, None) and after.rep in before.excluded:
+                raise Bad("I8 by the rules to a rep whom they are not to choose in this cycle")
             if (after.life, after.cycle, after.rep) in self.rejections[key].values():
                 raise Bad("I5 again to a rep who rejected it in this cycle")
             erased = [
@@ -311,14 +313,19 @@ class World:
                 raise Bad("I6 a verdict about an earlier life or cycle")
         elif isinstance(event, routing.AssignmentWithdrawn) and not isinstance(event.cause, routing.RepGone):
             self._watch_withdrawal(key, event)
+        elif isinstance(event, recycling.LeadGivenUp) and self._acted_since(key, event.since, before.offer):
+            raise Bad("I9 given up although an action on it came after that was decided")
 
     def _watch_withdrawal(self, key: str, event: routing.AssignmentWithdrawn) -> None:
-        entries = self.logs[key].entries
-        since = self._deadline_of(key, event)
-        for i, e in enumerate(entries[:-1]):
-            named = getattr(e.event, "assignment_id", None) == event.assignment_id
-            if i > since and e.effect is Effect.EFFECT and type(e.event) in ACTIONS and named:
-                raise Bad("I7 withdrawn although an action on it came after the deadline and before the withdrawal")
+        if self._acted_since(key, self._deadline_of(key, event), event.assignment_id):
+            raise Bad("I7 withdrawn although an action on it came after the deadline and before the withdrawal")
+
+    def _acted_since(self, key: str, since: int, offer: str | None) -> bool:
+        """Whether an action on that assignment came into effect after a position and before the last record."""
+        return any(
+            e.effect is Effect.EFFECT and type(e.event) in ACTIONS and getattr(e.event, "assignment_id", None) == offer
+            for e in self.logs[key].entries[since + 1 : -1]
+        )
 
     def _deadline_of(self, key: str, event: routing.AssignmentWithdrawn) -> int:
         """Where the TimerDue stands that told that the offer's or the clock's time was over."""

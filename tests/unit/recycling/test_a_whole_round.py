@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from schemas.agreement import load, load_roster
-from schemas.events.desk import LeadAccepted, LeadReturned, RepJoined
+from schemas.events.desk import LeadAccepted, LeadReturned, RepJoined, RepLeft
 from schemas.events.recycling import LeadReactivated
-from schemas.events.routing import LeadAssigned
+from schemas.events.routing import ChosenBy, LeadAssigned
 from schemas.lifecycle import State
 from schemas.topics import LEADS
 from schemas.vocabulary import ByRep
@@ -29,8 +30,9 @@ ROUND = """
 """
 
 
-def started_loop() -> Replay:
-    agreement = load((SAMPLES / "default.yaml").read_text(), 1)
+def started_loop(next_rep: str = "any") -> Replay:
+    text = (SAMPLES / "default.yaml").read_text()
+    agreement = load(text.replace("stream: budget,", f"stream: budget, next_rep: {next_rep},"), 1)
     loop = Replay([SCORING, BY_LEAD, BY_TEAM, SLA, RECYCLING], agreement, start=MONDAY)
     for rep in load_roster((SAMPLES / "default-roster.yaml").read_text(), agreement).reps:
         loop.append(
@@ -46,8 +48,8 @@ def started_loop() -> Replay:
     return loop
 
 
-def walk() -> Replay:
-    loop = started_loop()
+def walk(next_rep: str = "any", between: Callable[[Replay], None] = lambda loop: None) -> Replay:
+    loop = started_loop(next_rep)
     same = {"content": "0" * 64, "submission_id": "00000000-0000-4000-8000-000000000001"}
     loop.append(submitted(attributes={"topic": "demo"}, **same))
     loop.run_until(MONDAY + 5 * HOUR)
@@ -56,6 +58,7 @@ def walk() -> Replay:
     loop.append(LeadAccepted.model_validate(who))
     loop.append(LeadReturned.model_validate({**who, "reason": "no_budget"}))
     loop.run_until(MONDAY + 24 * HOUR)
+    between(loop)
     loop.append(engaged("pricing_viewed", loop.now))
     loop.run_until(MONDAY + 25 * HOUR)
     return loop
@@ -85,3 +88,31 @@ def test_the_same_log_gives_the_same_events_again() -> None:
 def test_a_reactivated_lead_says_what_woke_it() -> None:
     woken = next(e for e in walk().events(LEADS, LEAD) if isinstance(e, LeadReactivated))
     assert woken.because == "pricing_viewed was seen while it rested after cycle 1"
+
+
+def assigned(loop: Replay) -> list[LeadAssigned]:
+    return [e for e in loop.events(LEADS, LEAD) if isinstance(e, LeadAssigned)]
+
+
+def test_a_lead_that_goes_to_another_rep_does_not_come_back_to_him_who_had_it_last() -> None:
+    _, last, again = assigned(walk("another"))
+    assert again.rep_id != last.rep_id
+    assert {c.rep_id: c.because for c in again.candidates}[last.rep_id] == (
+        "has had this lead, and rejected it, did not take it up in time, or is not to get it again"
+    )
+
+
+def test_a_lead_that_is_kept_for_its_rep_goes_back_to_him() -> None:
+    _, last, again = assigned(walk("same"))
+    assert (again.rep_id, again.chosen_by, again.pool_id) == (last.rep_id, ChosenBy.KNOWN_LEAD, None)
+    assert again.because == f"{last.rep_id} had it before it rested"
+
+
+def test_a_lead_that_was_kept_for_a_rep_who_has_left_goes_by_the_rules() -> None:
+    def leaves(loop: Replay) -> None:
+        last = assigned(loop)[-1]
+        loop.append(RepLeft(team_id=last.team_id, rep_id=last.rep_id))
+
+    _, last, again = assigned(walk("same", leaves))
+    assert again.rep_id != last.rep_id
+    assert again.pool_id is not None

@@ -77,7 +77,7 @@ def test_a_decision_says_why_each_other_candidate_was_not_taken() -> None:
         "bob": "has a smaller shortfall than ana, by 0.33 leads",
         "full": "holds 1 leads and may hold 1",
         "gone": "is away until 2026-03-02 17:00 UTC",
-        "never": "has had this lead in this cycle and rejected it or did not take it up in time",
+        "never": "has had this lead, and rejected it, did not take it up in time, or is not to get it again",
     }
     assert [c.rep_id for c in assigned.candidates if c.taken] == ["ana"]
 
@@ -318,7 +318,7 @@ def test_a_claim_pool_waits_for_whoever_takes_the_lead() -> None:
         ("ana", 2, "the lead does not wait here any more: somebody has it, or it is out of routing's hands"),
         ("nobody", 1, "nobody is not in sales"),
         ("bob", 1, "bob is not in the pool grab"),
-        ("cem", 1, "cem has had this lead in this cycle and rejected it or did not take it up in time"),
+        ("cem", 1, "cem has had this lead, and rejected it, did not take it up in time, or is not to get it again"),
     ],
 )
 def test_a_claim_that_cannot_be_is_refused_with_a_reason(rep: str, number: int, because: str) -> None:
