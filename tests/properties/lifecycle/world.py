@@ -295,10 +295,10 @@ class World:
         if isinstance(event, routing.LeadAssigned):
             if event.claimed_by is not None:
                 self.in_effect.add(event.claimed_by)
-            if event.chosen_by not in (routing.ChosenBy.ORDER, None) and after.rep in before.excluded:
-                raise Bad("I8 by the rules to a rep whom they are not to choose in this cycle")
             if (after.life, after.cycle, after.rep) in self.rejections[key].values():
                 raise Bad("I5 again to a rep who rejected it in this cycle")
+            if event.chosen_by not in (routing.ChosenBy.ORDER, None) and after.rep in before.excluded:
+                raise Bad("I8 by the rules to a rep whom they are not to choose in this cycle")
             erased = [
                 i
                 for i, e in enumerate(self.logs[key].entries)
