@@ -35,7 +35,7 @@ test-kafka: setup ## the tests of the parts on a real Kafka
 	$(PYTEST) -n 2 --dist loadfile -m "integration"
 
 test-loop: setup ## the tests of the whole loop, and a short chaos run
-	$(PYTEST) -m "(e2e or chaos) and not slow"
+	$(PYTEST) -n 2 --dist loadfile tests/e2e tests/chaos -m "(e2e or chaos) and not slow"
 
 chaos: setup ## the long chaos runs: every process killed again and again under load, outages, an engine broken on purpose
 	$(PYTEST) tests/chaos -m "chaos and slow" -s
