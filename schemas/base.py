@@ -52,3 +52,14 @@ class PersonalMark:
 
 
 Personal: Any = PersonalMark()
+
+
+class ExplanationMark:
+    """Marks a field that only tells people why: what it explains is in other fields, and nothing is decided by it."""
+
+    def __repr__(self) -> str:
+        return "Explanation"
+
+
+Explanation: Any = ExplanationMark()
+"""Whoever decides, and whoever follows the log, reads events without such fields (`schemas.wire.decode`)."""

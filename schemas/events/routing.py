@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Event, Instant, Model
+from schemas.base import Event, Explanation, Instant, Model
 from schemas.ids import (
     AccountId,
     AgreementName,
@@ -76,7 +76,7 @@ class LeadRouted(Event):
     ask: RoutedTo
     rule: RuleId
     because: Because
-    passed_over: tuple[PassedOver, ...] = ()
+    passed_over: Annotated[tuple[PassedOver, ...], Explanation] = ()
     agreement: AgreementName
     agreement_version: int
 
@@ -108,7 +108,7 @@ class LeadAssigned(Event):
     claimed_by: EventId | None = None
     """The claim that took it, if the rep took it himself."""
     because: Because
-    candidates: tuple[Candidate, ...] = ()
+    candidates: Annotated[tuple[Candidate, ...], Explanation] = ()
     chosen_by: ChosenBy | None = None
     accept_by: Instant | None = None
     """Until when the offer stands if nothing is done with it; none: until a clock ends it."""
@@ -138,7 +138,7 @@ class LeadQueued(Event):
     pool_id: PoolId | None
     reason: QueueReason
     because: Because
-    candidates: tuple[Candidate, ...] = ()
+    candidates: Annotated[tuple[Candidate, ...], Explanation] = ()
     until: Instant | None = None
     """When it goes on to another pool, or is dealt instead of claimed, if nobody takes it before."""
     agreement: AgreementName

@@ -53,7 +53,7 @@ def _queued(connection: sa.Connection, rows: Any) -> dict[str, LeadQueued]:
         .where(line.lead_id.in_(waiting), line.type == _QUEUED, line.effect == "effect")
         .order_by(line.position)
     )
-    said = {row.lead_id: decode(_QUEUED, bytes(row.body)) for row in found}
+    said = {row.lead_id: decode(_QUEUED, bytes(row.body), explained=False) for row in found}
     return {lead: event for lead, event in said.items() if isinstance(event, LeadQueued)}
 
 

@@ -56,9 +56,9 @@ class Incoming:
 
     @property
     def event(self) -> Event:
-        """What it says. Raises UndecodableRecord."""
+        """What it says, without what only explains it. Raises UndecodableRecord."""
         if self._event is None:
-            self._event = decode(self.type, self.record.value)
+            self._event = decode(self.type, self.record.value, explained=False)
         return self._event
 
     @property

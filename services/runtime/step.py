@@ -140,7 +140,7 @@ def step(
         if before.seen.repeated(envelope.cause, envelope.event_id):
             return Step(read, (), None)
         read = msgspec.structs.replace(read, seen=before.seen.having(envelope.cause, envelope.event_id, now_ms))
-    event = event if event is not None else decode(envelope.type, record.value)
+    event = event if event is not None else decode(envelope.type, record.value, explained=False)
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     life, effect = before.life, Effect.EFFECT
     if processor.follows_life and type(event) in LIFE_EVENTS and envelope.replay_of is None:
