@@ -79,6 +79,7 @@ class SaidTooMuch(ValueError):
     """An event that is larger than a record may be: a fault of the rules that said it."""
 
 
+_TIMER = TimerDue.type_name()
 LARGEST_SAID_BYTES = 800_000
 """What an event's content may have, so that any broker's limit of 1 MB a batch holds it with its headers."""
 
@@ -132,20 +133,17 @@ def step(
         return Step(before, (), None)
     envelope = Envelope.parse(record.headers)
     now_ms = max(round(record.at.timestamp() * 1000), before.now_ms)
-    read = msgspec.structs.replace(before, position=record.offset, now_ms=now_ms)
+    seen, life, effect = before.seen, before.life, Effect.EFFECT
     if envelope.addressed_to is not None and envelope.addressed_to != processor.name:
-        return Step(read, (), None)
-    timer = envelope.type == TimerDue.type_name()
-    if not timer and envelope.replay_of is None:
-        if before.seen.repeated(envelope.cause, envelope.event_id):
-            return Step(read, (), None)
-        read = msgspec.structs.replace(read, seen=before.seen.having(envelope.cause, envelope.event_id, now_ms))
+        return Step(KeyRecord(before.own, record.offset, now_ms, seen, life), (), None)
+    if envelope.type != _TIMER and envelope.replay_of is None:
+        if seen.repeated(envelope.cause, envelope.event_id):
+            return Step(KeyRecord(before.own, record.offset, now_ms, seen, life), (), None)
+        seen = seen.having(envelope.cause, envelope.event_id, now_ms)
     event = event if event is not None else decode(envelope.type, record.value, explained=False)
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    life, effect = before.life, Effect.EFFECT
     if processor.follows_life and type(event) in LIFE_EVENTS and envelope.replay_of is None:
         life, effect = fold(before.life, event, position=record.offset, now=now, event_id=envelope.event_id)
-        read = msgspec.structs.replace(read, life=life)
     elif envelope.replay_effect is not None:
         effect = Effect(envelope.replay_effect)
     overlay = parts.over()
@@ -170,9 +168,9 @@ def step(
             for index, e in enumerate(decision.events)
         )
     except Exception as error:
-        raise DecideFailed(read, error, effect) from error
+        raise DecideFailed(KeyRecord(before.own, record.offset, now_ms, seen, life), error, effect) from error
     parts.take(overlay)
-    return Step(msgspec.structs.replace(read, own=decision.state), said, effect)
+    return Step(KeyRecord(decision.state, record.offset, now_ms, seen, life), said, effect)
 
 
 def _say(
