@@ -26,6 +26,7 @@ from schemas.agreement.conditions import (
 from schemas.agreement.crossing import next_crossing
 from schemas.agreement.facts import Facts, Held, sentence
 from schemas.agreement.fading import FADED_AFTER
+from schemas.agreement.message_terms import Manner, Template
 from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Stage
 from schemas.agreement.reckoning import MILLION, PartName, Plan, milliseconds, points, rules_of
@@ -110,6 +111,19 @@ class Agreement:
     @property
     def channels(self) -> Mapping[RecipientId, Channel]:
         return self.terms.channels
+
+    def manner_of(self, recipient: str) -> Manner:
+        """How a recipient is told: as his channel says; a rep, and whom it does not know, as `to_reps` says."""
+        return self.terms.channels.get(RecipientId(recipient)) or self.terms.to_reps
+
+    def template_of(self, recipient: str) -> Template | None:
+        """The words in which a recipient is told; None: the built-in ones."""
+        name = self.manner_of(recipient).template
+        return None if name is None else self.terms.templates.get(name)
+
+    @property
+    def templates(self) -> Mapping[Slug, Template]:
+        return self.terms.templates
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

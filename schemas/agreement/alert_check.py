@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.agreement.alert_terms import THE_REP
 from schemas.agreement.durations import parse_duration, say_duration
+from schemas.agreement.message_check import TemplateTerms
 from schemas.agreement.reading import Path
 from schemas.agreement.sheet import Sheet
 
@@ -19,6 +20,7 @@ class AlertTerms:
 
     def check(self) -> None:
         """Say everything that is wrong with it."""
+        TemplateTerms(self.sheet).check()
         for path, channel in self.sheet.entries("channels"):
             self.sheet.refer("calendars", "calendar", (*path, "hours"), channel.get("hours"))
             for key in ("next", "out_of_hours"):

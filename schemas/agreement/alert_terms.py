@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from schemas.agreement.clock_terms import Share
 from schemas.agreement.conditions import Part
 from schemas.agreement.durations import Length, PositiveLength
+from schemas.agreement.message_terms import Manner
 from schemas.events.alerting import AlertKind
 from schemas.ids import CalendarId, ClockName, RecipientId, RepId, RuleId, TeamId
 from schemas.vocabulary import Because
@@ -54,10 +55,10 @@ class Rota(Part):
         return self.people[(local - self.since) // self.every % len(self.people)]
 
 
-class Channel(Part):
+class Channel(Manner):
     """Where alerts go: an apprise URL, or who is on `duty`. `${NAME}` in a URL is taken from the environment by the sender.
 
-    gather: alerts of that long go out as one message. next: where a message goes that could not be delivered here after
+    next: where a message goes that could not be delivered here after
     `tries_for` (none: about two hours). hours: outside of this calendar nothing is delivered; what comes then goes to
     `out_of_hours`, or waits for the opening.
     """
@@ -65,7 +66,6 @@ class Channel(Part):
     url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     duty: Rota | None = None
     title: Because = Because("")
-    gather: Length = timedelta()
     next: RecipientId | None = None
     tries_for: PositiveLength | None = None
     hours: CalendarId | None = None

@@ -53,6 +53,8 @@ _SECTIONS = {
     "learning": "What is learned from outcomes, and whether it counts.",
     "recycling": "How often and how long leads go round.",
     "channels": "Where alerts go: apprise URLs (${NAME} is taken from the environment) or rotas; their hours, and what comes next.",
+    "to_reps": "How a rep is told by an escalation: how much at once, how often, in which words.",
+    "templates": "The words of messages, with what of the person they may say.",
     "alerts": "Who is told of what.",
     "escalations": "Who is told while a lead stays unworked: steps after a clock's warnings and its breach.",
     "tools": "Which tools of reps hear of leads: webhooks, CRMs, and notices to the rep.",

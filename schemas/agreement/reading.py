@@ -30,6 +30,8 @@ class Document:
     data: Any
     lines: dict[Path, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    blocks: set[Path] = field(default_factory=set)
+    """Texts that begin on the line after their key (`|`), so that their lines are the file's."""
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of the nearest piece around it."""
@@ -155,6 +157,8 @@ class _Reader:
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, ScalarNode):
+            if node.style == "|":
+                self.document.blocks.add(path)
             return self._scalar(node)
         return [self.value(item, (*path, i), depth + 1) for i, item in enumerate(node.value)]
 

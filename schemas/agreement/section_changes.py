@@ -9,6 +9,7 @@ from schemas.agreement.alert_terms import Step, StepDoes
 from schemas.agreement.durations import say_duration
 from schemas.agreement.facts import say
 from schemas.agreement.listing import all_of, any_of
+from schemas.agreement.message_terms import Template
 from schemas.agreement.pools import RoutingRule
 from schemas.agreement.rest_wording import (
     end_words,
@@ -72,6 +73,8 @@ def section_changes(before: Terms, after: Terms) -> Tells:
     yield from _recycling(before, after)
     yield from _learning(before, after)
     yield from _each("channel", before.channels, after.channels, lambda c: "")
+    yield from _fields("how reps are told", before.to_reps, after.to_reps)
+    yield from _each("template", before.templates, after.templates, _template)
     yield from _alerts(before, after)
     yield from _each("escalation", _by_id(before.escalations), _by_id(after.escalations), _escalation)
     yield from _each("webhook", before.tools.webhooks, after.tools.webhooks, _hears)
@@ -380,6 +383,11 @@ def _hears(tool: Hears) -> str:
     of = f" of {all_of(tool.teams)}" if tool.teams else ""
     person = f", with the person's {all_of([f.value for f in tool.personal])}" if tool.personal else ", nothing personal"
     return f"hears of {all_of([e.value for e in tool.events])}{of}{person}"
+
+
+def _template(template: Template) -> str:
+    """What of the person leaves the house in a message is what the departments sign; the words are in the file."""
+    return f"a message with the person's {all_of([f.value for f in template.personal])}" if template.personal else "a message with nothing personal"
 
 
 def _notices(before: Notices | None, after: Notices | None) -> Tells:

@@ -17,6 +17,7 @@ from schemas.agreement.clock_terms import ActionWord, BreachAnswer, Clock, Clock
 from schemas.agreement.conditions import Condition, Number, Part, Value
 from schemas.agreement.durations import Length, PositiveLength
 from schemas.agreement.facts import as_number
+from schemas.agreement.message_terms import Manner, Template
 from schemas.agreement.pools import Owners, Pool, RoutingRule
 from schemas.agreement.promises import Content, Goals, Stage
 from schemas.agreement.rest_terms import End, NextRep, Often, Recycling, Rest
@@ -330,6 +331,9 @@ class Terms(Part):
     recycling: Recycling = Recycling()
     learning: Learning = Learning()
     channels: Mapping[RecipientId, Channel] = {}
+    to_reps: Manner = Manner()
+    """How a rep is told by an escalation."""
+    templates: Annotated[Mapping[Slug, Template], Field(max_length=100)] = {}
     alerts: tuple[Alert, ...] = ()
     escalations: tuple[Escalation, ...] = ()
     tools: Tools = Tools()

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import httpx
 
 from schemas.agreement import Agreement
+from schemas.agreement.message_words import People
+from schemas.agreement.templating import LINES_SHOWN
 from schemas.agreement.tools import PersonalField, ToolName
 from schemas.events.alerting import AlertReleased, DeliveryReplayed, NewsReleased, ToolKind
 from schemas.topics import PROFILES
@@ -85,7 +87,20 @@ class Carriers:
 
     async def _alert(self, agreement: Agreement, released: AlertReleased) -> None:
         url = self._address(agreement, released)
-        await self._by_apprise(released.recipient, url, self._writer.write(released))
+        message = self._writer.write(released, agreement, await self._people(agreement, released))
+        await self._by_apprise(released.recipient, url, message)
+
+    async def _people(self, agreement: Agreement, released: AlertReleased) -> People:
+        """What the recipient's template may say of the persons, as known now. Raises NotDelivered while the tables are behind."""
+        template = agreement.template_of(released.recipient)
+        if template is None or not template.personal:
+            return {}
+        leads = {line.lead_id for line in released.lines[:LINES_SHOWN]}
+        try:
+            await self._tables.read_to_end(topic=PROFILES)
+        except Behind as behind:
+            raise NotDelivered("the profiles could not be read in time") from behind
+        return await self._tables.read(lambda c: {lead: shelf.person(c, lead, template.personal) for lead in leads})
 
     def _address(self, agreement: Agreement, released: AlertReleased) -> str:
         """A channel's own URL, or the address of who is on duty now, or of the rep whose leads it is about."""

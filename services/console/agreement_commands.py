@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from schemas.agreement import Agreement, say_duration
-from services.console import agreement_life, agreement_proof, first_agreement
+from services.console import agreement_life, agreement_proof, first_agreement, message_commands
 from services.console.options import AsJson, Data, doors_of, one_line, settings_by
 from services.console.terminal import Refused, out, say_json
 from services.runtime.agreements import NoAgreement, Published
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 agreement_life.add_to(app)
 agreement_proof.add_to(app)
+message_commands.add_to(app)
 
 
 @app.command("show")
