@@ -154,6 +154,7 @@ REGISTRY: tuple[Entry, ...] = (
         alerting.AlertReleased,
         alerting.AlertSent,
         alerting.AlertFailed,
+        alerting.AlertWithdrawn,
     ),
     *_entries(
         "alerting",
@@ -165,10 +166,12 @@ REGISTRY: tuple[Entry, ...] = (
         alerting.RecipientDisabled,
         alerting.RecipientEnabled,
         alerting.RecipientMuted,
+        alerting.AlertRecalled,
         alerting.CrmRecordWritten,
         alerting.CrmRecordHeard,
         alerting.CrmRead,
     ),
+    *_entries("feedback", LEADS, "alerting feedback", feedback.BreachForeseen),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
     *_entries(
         "console",

@@ -37,6 +37,7 @@ from schemas.agreement.terms import (
     CountedRule,
     DefinitionRule,
     Escalation,
+    Forecasting,
     Form,
     ReasonTerms,
     Recycling,
@@ -134,6 +135,10 @@ class Agreement:
         return self.terms.escalations
 
     @property
+    def forecasts(self) -> tuple[Forecasting, ...]:
+        return self.terms.forecasts
+
+    @property
     def tools(self) -> Tools:
         return self.terms.tools
 
@@ -175,6 +180,11 @@ class Agreement:
             ):
                 out.update(dict.fromkeys(alert.to))
         return tuple(out)
+
+    def foretold_to(self, clock: str, team: str, probability: float) -> tuple[RecipientId, ...]:
+        """Whom to tell that a clock will be breached with this probability, each once, in the agreement's order."""
+        wanted = [f for f in self.terms.forecasts if f.concerns(clock, team) and probability >= f.at_least]
+        return tuple(dict.fromkeys(to for forecast in wanted for to in forecast.to))
 
     @staticmethod
     def evaluate(condition: Condition | None, facts: Facts) -> Held:
@@ -390,6 +400,7 @@ class Agreement:
     def recipients(self) -> tuple[RecipientId, ...]:
         """Every channel that some alert, or step of an escalation, goes to."""
         told = [to for alert in self.terms.alerts for to in alert.to]
+        told += [to for forecast in self.terms.forecasts for to in forecast.to]
         told += [to for path in self.terms.escalations for step in path.steps for to in step.to if to != THE_REP]
         return tuple(dict.fromkeys(told))
 

@@ -26,7 +26,7 @@ class AlertTerms:
             for key in ("next", "out_of_hours"):
                 self.sheet.refer("channels", "channel", (*path, key), channel.get(key))
                 self._ends(path, key)
-        for path, alert in self.sheet.entries("alerts"):
+        for path, alert in [*self.sheet.entries("alerts"), *self.sheet.entries("forecasts")]:
             self.sheet.refer_all("channels", "channel", (*path, "to"), alert.get("to"))
             self.sheet.refer_all("clocks", "clock", (*path, "clocks"), alert.get("clocks"))
             self.sheet.refer_all("teams", "team", (*path, "teams"), alert.get("teams"))

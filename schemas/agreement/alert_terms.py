@@ -135,4 +135,19 @@ class Escalation(Part):
         return (not self.clocks or clock in self.clocks) and (not self.teams or team in self.teams)
 
 
-__all__ = ["THE_REP", "Alert", "Channel", "Escalation", "Rota", "Step", "StepDoes"]
+class Forecasting(Part):
+    """Tell these channels of a running clock that will be breached with a probability of `at_least`, once its deadline is `within`
+    so long; with `clocks` or `teams` only of those."""
+
+    at_least: Share
+    within: PositiveLength = timedelta(hours=4)
+    to: Annotated[tuple[RecipientId, ...], Field(min_length=1)]
+    clocks: tuple[ClockName, ...] = ()
+    teams: tuple[TeamId, ...] = ()
+
+    def concerns(self, clock: str, team: str) -> bool:
+        """Whether it is about this clock, for leads of this team."""
+        return (not self.clocks or clock in self.clocks) and (not self.teams or team in self.teams)
+
+
+__all__ = ["THE_REP", "Alert", "Channel", "Escalation", "Forecasting", "Rota", "Step", "StepDoes"]

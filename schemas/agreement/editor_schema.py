@@ -57,6 +57,7 @@ _SECTIONS = {
     "templates": "The words of messages, with what of the person they may say.",
     "alerts": "Who is told of what.",
     "escalations": "Who is told while a lead stays unworked: steps after a clock's warnings and its breach.",
+    "forecasts": "Who is told of clocks that will probably be breached, and from which probability on.",
     "tools": "Which tools of reps hear of leads: webhooks, CRMs, and notices to the rep.",
     "content": "What to show prospects, by buying stage.",
     "goals": "What each department promises, and the revenue that they share.",

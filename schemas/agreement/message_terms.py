@@ -28,8 +28,8 @@ class Template(Part):
 class AtMost(Part):
     """So many messages in any hour, and in any 24 hours. What is over waits, and comes as one message as soon as one may come."""
 
-    per_hour: Annotated[int, Field(ge=1, le=3_600)] | None = None
-    per_day: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    per_hour: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    per_day: Annotated[int, Field(ge=1, le=1_000)] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> AtMost:

@@ -19,6 +19,7 @@ WHAT = {
     AlertKind.CLOCK_WARNED: "a clock is running out",
     AlertKind.CLOCK_BREACHED: "a clock ran out",
     AlertKind.LEAD_QUEUED: "nobody takes a lead",
+    AlertKind.BREACH_LIKELY: "a clock will probably run out",
 }
 _PERSON_AT_MOST, _LONG_AT_MOST = 200, 2_000
 _LONG = frozenset({"message"})
@@ -75,7 +76,7 @@ def _line(template: Template, line: AlertLine, links: Links, person: Mapping[str
         "buying_stage": line.buying_stage or "",
         "deadline": Moment(line.deadline_at),
         "happened": Moment(line.happened_at),
-        "probability": "",
+        "probability": "" if line.probability is None else f"{line.probability:.0%}",
         "meant_for": line.via[0] if line.via else "",
         "escalation": line.escalation or "",
         "open": links.open,

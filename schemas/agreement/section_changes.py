@@ -347,11 +347,18 @@ def _learning(before: Terms, after: Terms) -> Tells:
 
 
 def _alerts(before: Terms, after: Terms) -> Tells:
+    yield from _tells(before.alerts, after.alerts, lambda alert: alert.on.value)
+    yield from _tells(
+        before.forecasts, after.forecasts, lambda f: f"a breach within {say_duration(f.within)} with a probability of {f.at_least:.0%}"
+    )
+
+
+def _tells(before: Sequence[Any], after: Sequence[Any], on: Callable[[Any], str]) -> Tells:
     def told(alert: Any) -> str:
         only = f" of {all_of([*alert.clocks, *alert.teams])}" if alert.clocks or alert.teams else ""
-        return f"{all_of(alert.to)} on {alert.on.value}{only}"
+        return f"{all_of(alert.to)} on {on(alert)}{only}"
 
-    old, new = [told(a) for a in before.alerts], [told(a) for a in after.alerts]
+    old, new = [told(a) for a in before], [told(a) for a in after]
     yield from (f"alerts no longer go to {alert}" for alert in old if alert not in new)
     yield from (f"alerts now go to {alert}" for alert in new if alert not in old)
 

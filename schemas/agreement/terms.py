@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.agreement.alert_terms import Alert, Channel, Escalation
+from schemas.agreement.alert_terms import Alert, Channel, Escalation, Forecasting
 from schemas.agreement.calendars import Calendar
 from schemas.agreement.clock_terms import ActionWord, BreachAnswer, Clock, ClockStart, GivingUp, Lateness, Share
 from schemas.agreement.conditions import Condition, Number, Part, Value
@@ -336,6 +336,7 @@ class Terms(Part):
     templates: Annotated[Mapping[Slug, Template], Field(max_length=100)] = {}
     alerts: tuple[Alert, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    forecasts: Annotated[tuple[Forecasting, ...], Field(max_length=20)] = ()
     tools: Tools = Tools()
     content: tuple[Content, ...] = ()
     goals: Goals | None = None
@@ -357,6 +358,7 @@ __all__ = [
     "EngagementRule",
     "Escalation",
     "Factor",
+    "Forecasting",
     "Form",
     "Grades",
     "Group",

@@ -28,6 +28,11 @@ class AlertKind(StrEnum):
     CLOCK_WARNED = "clock_warned"
     CLOCK_BREACHED = "clock_breached"
     LEAD_QUEUED = "lead_queued"
+    BREACH_LIKELY = "breach_likely"
+    """A clock still runs, and will probably not be met."""
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class AlertRequested(Event):
@@ -51,6 +56,8 @@ class AlertRequested(Event):
     buying_stage: Slug | None = None
     via: tuple[RecipientId, ...] = ()
     """The recipients that it was handed on by: they could not be reached, or it was out of their hours."""
+    probability: Probability | None = None
+    """Of a breach that is likely."""
 
 
 class AlertLine(Model):
@@ -73,6 +80,8 @@ class AlertLine(Model):
     buying_stage: Slug | None = None
     via: tuple[RecipientId, ...] = ()
     """The recipients that it was handed on by: they could not be reached, or it was out of their hours."""
+    probability: Probability | None = None
+    """Of a breach that is likely."""
 
 
 class AlertReleased(Event):
@@ -81,6 +90,27 @@ class AlertReleased(Event):
     recipient: RecipientId
     alert_id: AlertId
     lines: tuple[AlertLine, ...]
+
+
+class AlertRecalled(Event):
+    """By lead: what this alert is about is settled. If it is still held back, it need not come any more."""
+
+    recipient: RecipientId
+    alert_id: AlertId
+    lead_id: LeadId
+    because: Because
+    via: tuple[RecipientId, ...] = ()
+    """As in the alert: whom it was handed on by."""
+
+
+class AlertWithdrawn(Event):
+    """By recipient: this alert was held back, and was recalled before it could come. Nobody was told."""
+
+    recipient: RecipientId
+    alert_id: AlertId
+    lead_id: LeadId
+    because: Because
+    """What settled it, and what it had waited for."""
 
 
 class AlertSent(Event):
@@ -228,6 +258,9 @@ class RecipientMuted(Event):
     recipient: RecipientId
     muted_at: Instant
     until: Instant
+    by: NonPersonalText | None = None
+    """Who wanted it; none: he did not say."""
+    because: Because = Because("")
 
 
 class CrmRecord(Event):

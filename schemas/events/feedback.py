@@ -1,9 +1,10 @@
-"""What feedback says: where a lead is now, for everybody who only wants that."""
+"""What feedback says: where a lead is now, for everybody who only wants that, and which promise will probably be broken."""
 
 from __future__ import annotations
 
 from schemas.base import Event, Instant
-from schemas.ids import EventId, LeadId, RepId, TeamId
+from schemas.events.alerting import Probability
+from schemas.ids import ClockId, ClockName, EventId, LeadId, RepId, TeamId
 from schemas.vocabulary import Because, Grade, LeadStatus, LifecycleStage, LogOffset, Points, Reason
 
 
@@ -23,3 +24,16 @@ class LeadStatusChanged(Event):
     changed_at: Instant
     changed_by: EventId
     position: LogOffset
+
+
+class BreachForeseen(Event):
+    """A running clock will probably be breached: once for each clock and deadline, as soon as it is as likely as the agreement asks."""
+
+    lead_id: LeadId
+    clock_id: ClockId
+    clock: ClockName
+    team_id: TeamId
+    rep_id: RepId
+    deadline_at: Instant
+    probability: Probability
+    because: Because

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas.base import Event
-from schemas.events.alerting import AlertFailed, AlertRequested, AlertSent, RecipientMuted
+from schemas.events.alerting import AlertFailed, AlertRecalled, AlertRequested, AlertSent, RecipientMuted
+from schemas.events.feedback import BreachForeseen
 from schemas.events.routing import LeadQueued
 from schemas.events.runtime import TimerDue
 from schemas.events.scoring import LeadScored
@@ -20,7 +21,7 @@ LEAD = Processor(
     log=LEADS,
     state=by_lead.Told,
     decide=by_lead.decide,
-    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, LeadQueued, LeadScored, TimerDue, *by_lead.CALMS)),
+    listens=frozenset[type[Event]]((ClockWarned, ClockBreached, BreachForeseen, LeadQueued, LeadScored, TimerDue, *by_lead.CALMS)),
     follows_life=True,
     due=by_lead.due,
     gather=timedelta(milliseconds=200),
@@ -31,7 +32,7 @@ RECIPIENT = Processor(
     log=ALERTS,
     state=by_recipient.Pace,
     decide=by_recipient.decide,
-    listens=frozenset[type[Event]]((AlertRequested, AlertSent, AlertFailed, RecipientMuted, TimerDue)),
+    listens=frozenset[type[Event]]((AlertRequested, AlertRecalled, AlertSent, AlertFailed, RecipientMuted, TimerDue)),
     due=by_recipient.due,
     parts={by_recipient.HELD: by_recipient.Held, by_recipient.UNDER_WAY: by_recipient.UnderWay},
 )

@@ -10,15 +10,17 @@ from msgspec.structs import replace
 
 from schemas.agreement.durations import say_duration
 from schemas.base import Event
-from schemas.events.alerting import AlertKind, AlertRequested
+from schemas.events.alerting import AlertKind, AlertRecalled, AlertRequested
+from schemas.events.feedback import BreachForeseen
 from schemas.events.routing import AssignmentWithdrawn, LeadQueued, QueueReason
-from schemas.events.sla import ClockBreached, ClockWarned, Reassign
+from schemas.events.sla import ClockBreached, ClockCancelled, ClockCorrected, ClockMet, ClockWarned, Reassign
 from schemas.ids import AlertId, AssignmentId, ClockName, LeadId, RecipientId, RepId, RuleId, TeamId
 from schemas.lifecycle import Effect
 from schemas.vocabulary import Because
 from services.alerting.by_lead.escalating import audience, comes, late_by, planned, still_open
 from services.alerting.by_lead.news import learned, news
-from services.alerting.by_lead.state import Pending, Told
+from services.alerting.by_lead.recalling import recalled
+from services.alerting.by_lead.state import CALMED_KEPT, Asked, Pending, Told
 from services.runtime.protocol import Context, Decision
 
 
@@ -26,9 +28,19 @@ def decide(state: Told, event: Event, context: Context) -> Decision[Told]:
     """One AlertRequested for each channel, step of an escalation and rep, and one NewsReleased for each tool, that the agreement in
     force names for what happened."""
     state = replace(learned(state, event, context), pending=still_open(state.pending, event, context))
+    state, settled = _settled(state, event, context)
     state, alerts = _alerts(state, event, context)
     state, steps = _steps(state, event, context)
-    return Decision(state, (*alerts, *steps, *news(state, event, context)))
+    return Decision(state, (*settled, *alerts, *steps, *news(state, event, context)))
+
+
+def _settled(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRecalled]]:
+    """The recalls of alerts that nobody needs any more, should they be held back still."""
+    if isinstance(event, ClockMet | ClockCancelled | ClockCorrected) and context.agreement.forecasts:
+        state = replace(state, calmed=(*state.calmed, event.clock_id)[-CALMED_KEPT:])
+    found = [(asked, recalled(asked, event, context)) for asked in state.asked]
+    recalls = [recall for _, recall in found if recall is not None]
+    return (replace(state, asked=tuple(a for a, recall in found if recall is None)) if recalls else state), recalls
 
 
 def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRequested]]:
@@ -39,6 +51,10 @@ def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[Ale
         new = [p for p in planned(event, context) if (p.escalation, p.step, p.clock_id, p.share) not in known]
         state = replace(state, pending=(*state.pending, *new))
         template = _of_clock(event)
+    elif isinstance(event, BreachForeseen):
+        if not context.life.held or context.life.rep != event.rep_id or event.clock_id in state.calmed:
+            return state, []
+        template = _of_forecast(event, context)
     elif (
         isinstance(event, LeadQueued)
         and context.effect is Effect.EFFECT
@@ -47,8 +63,11 @@ def _alerts(state: Told, event: Event, context: Context) -> tuple[Told, list[Ale
         template = _of_queue(event, context)
     else:
         return state, []
-    recipients = context.agreement.alerts_on(template.kind, template.clock, template.team_id)
-    return _told(state, template, _occasion(event), recipients)
+    if isinstance(event, BreachForeseen):
+        recipients = context.agreement.foretold_to(event.clock, event.team_id, event.probability)
+    else:
+        recipients = context.agreement.alerts_on(template.kind, template.clock, template.team_id)
+    return _told(state, template, _occasion(event), recipients, getattr(event, "clock_id", None))
 
 
 def _steps(state: Told, event: Event, context: Context) -> tuple[Told, list[AlertRequested]]:
@@ -61,19 +80,19 @@ def _steps(state: Told, event: Event, context: Context) -> tuple[Told, list[Aler
             template, occasion = _of_step(step, context)
             if step.takes and isinstance(event, AssignmentWithdrawn):
                 template = template.model_copy(update={"because": event.because, "happened_at": context.now})
-            state, alerts = _told(state, template, occasion, recipients)
+            state, alerts = _told(state, template, occasion, recipients, step.clock_id)
             said += alerts
     return state, said
 
 
 def _told(
-    state: Told, template: AlertRequested, occasion: str, recipients: Iterable[RecipientId]
+    state: Told, template: AlertRequested, occasion: str, recipients: Iterable[RecipientId], clock_id: str | None
 ) -> tuple[Told, list[AlertRequested]]:
     said: list[AlertRequested] = []
     for recipient in recipients:
         alert_id = _alert_id(template, occasion, recipient)
         if alert_id not in state.alerts:
-            state = state.having(alert_id)
+            state = state.having(Asked(alert_id, recipient, template.kind, clock_id))
             brief = {"grade": state.grade, "score": state.score, "buying_stage": state.stage}
             said.append(
                 AlertRequested.model_validate({**dict(template), **brief, "recipient": recipient, "alert_id": alert_id})
@@ -128,6 +147,23 @@ def _of_queue(event: LeadQueued, context: Context) -> AlertRequested:
     )
 
 
+def _of_forecast(event: BreachForeseen, context: Context) -> AlertRequested:
+    return AlertRequested(
+        recipient=_NOBODY,
+        alert_id=_NO_ALERT,
+        kind=AlertKind.BREACH_LIKELY,
+        lead_id=event.lead_id,
+        team_id=event.team_id,
+        rep_id=event.rep_id,
+        assignment_id=context.life.assignment_id,
+        clock=event.clock,
+        deadline_at=event.deadline_at,
+        happened_at=context.now,
+        because=event.because,
+        probability=event.probability,
+    )
+
+
 def _of_step(step: Pending, context: Context) -> tuple[AlertRequested, str]:
     """The alert of a step, and its occasion: that of the warning or breach itself if it comes with it, so that who is told of that
     by `alerts`, too, is told once."""
@@ -161,7 +197,9 @@ def _of_step(step: Pending, context: Context) -> tuple[AlertRequested, str]:
     return template, f"{occasion}|{step.escalation}|{step.step}" if after else occasion
 
 
-def _occasion(event: ClockWarned | ClockBreached | LeadQueued | Event) -> str:
+def _occasion(event: Event) -> str:
+    if isinstance(event, BreachForeseen):
+        return f"{event.clock_id}|{event.deadline_at.timestamp():.3f}"
     if isinstance(event, ClockWarned):
         return f"{event.clock_id}|{event.share}"
     if isinstance(event, ClockBreached):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
+CALMED_KEPT = 4
 KEPT = 64
 """A lead has few alerts open at a time; only a dead letter replayed after so many more could ask for one again."""
 
@@ -30,6 +31,16 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     """It takes the lead from the rep, and is told when that has happened instead of by its time."""
 
 
+class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An alert that was asked for, until what it is about is settled."""
+
+    alert: str
+    recipient: str
+    kind: str
+    of: str | None = None
+    """The clock's id."""
+
+
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest alerts of one lead, and what tools are told of it besides its life."""
 
@@ -39,10 +50,14 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     stage: str | None = None
     """The buying stage."""
     pending: tuple[Pending, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    """The alerts that are not settled."""
+    calmed: tuple[str, ...] = ()
+    """The newest clocks that were met, corrected or cancelled, where the agreement wants forecasts: one that comes later is void."""
 
-    def having(self, alert_id: str) -> Told:
+    def having(self, asked: Asked) -> Told:
         """The memory with one more alert."""
-        return replace(self, alerts=(*self.alerts, alert_id)[-KEPT:])
+        return replace(self, alerts=(*self.alerts, asked.alert)[-KEPT:], asked=(*self.asked, asked)[-KEPT:])
 
     def scored(self, score: str, grade: str, stage: str | None) -> Told:
         """The memory with a new score."""

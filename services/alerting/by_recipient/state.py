@@ -23,7 +23,9 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     """How busy one recipient is. Times in ms since 1970."""
 
     released: tuple[int, ...] = ()
-    """When messages were released, within the last window."""
+    """When messages were released, as far back as a window or limit looks."""
+    recent: tuple[int, ...] = ()
+    """When the newest alerts were told, each of a digest's counted."""
     held: int = 0
     """How many alerts are held back."""
     number: int = 0
@@ -33,8 +35,12 @@ class Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     muted_until: int | None = None
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, omit_defaults=True):
     """An alert held back for the next digest."""
 
     line: str
     """An AlertLine as JSON."""
+    alert: str = ""
+    """Its id."""
+    why: str = ""
+    """What it waits for, in words."""

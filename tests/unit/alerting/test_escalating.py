@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.base import Event
-from schemas.events.alerting import AlertRequested
+from schemas.events.alerting import AlertRecalled, AlertRequested
 from schemas.events.desk import ContactAttempted, LeadAccepted, LeadRejected, NoteAdded
+from schemas.events.feedback import BreachForeseen
 from schemas.events.routing import AfterBreach, AssignmentWithdrawn, OfferedToTeam
 from schemas.events.sla import AlertOnly, ClockCorrected, ClockMet, ClockPaused
 from schemas.ids import ClockName, EventId, RepId, RuleId
@@ -250,3 +251,71 @@ def test_a_breach_that_an_action_has_shown_begins_no_path() -> None:
     log.append(whom._breached(on_breach=AlertOnly(), since=LogOffset(2)))
 
     assert log.pass_time(whom._LEAD, timedelta(days=9)) == []
+
+
+def _recalls(said: list[Any]) -> list[tuple[str, str, str]]:
+    return [(r.recipient, r.alert_id, r.because) for r in said if isinstance(r, AlertRecalled)]
+
+
+def test_alerts_are_recalled_once_when_the_lead_is_worked() -> None:
+    log = _log()
+    breached = _breach(log)
+    worked = log.append(_WORK["accepted"], after=timedelta(minutes=3))
+
+    because = "the lead was accepted at 2026-03-02 13:03:00 UTC"
+    assert _recalls(worked) == [(a.recipient, a.alert_id, because) for a in breached]
+    assert _recalls(log.append(_WORK["attempted"])) == []
+
+
+def test_that_a_clock_took_the_lead_away_settles_nothing() -> None:
+    log = _log()
+    _breach(log)
+
+    assert _recalls(log.append(_WORK["withdrawn"])) == []
+
+
+def test_a_breach_that_is_taken_back_recalls_its_alerts() -> None:
+    log = _log()
+    _breach(log)
+
+    assert [because for _, _, because in _recalls(log.append(_WORK["corrected"]))] == ["the breach was taken back at 2026-03-02 13:00:00 UTC"] * 2
+
+
+_FORECASTS = "\nforecasts:\n  - {at_least: 0.7, to: [managers], clocks: [first-response]}\n  - {at_least: 0.9, to: [rep.boss]}\n"
+
+
+def _foreseeing() -> Log:
+    boss = {'title: Sales managers}': 'title: Sales managers}\n  rep.boss: {url: "json://boss"}'}
+    log = Log(LEAD, agreement(**_NO_ALERTS, **boss, **{"# Apprise URLs": f"{_FORECASTS}\n# Apprise URLs"}))
+    for event in (*whom._until_offered(), whom._assigned()):
+        log.append(event)
+    return log
+
+
+def _foreseen(probability: float) -> BreachForeseen:
+    said = {name: value for name, value in whom._CLOCK.items() if name in BreachForeseen.model_fields}
+    return BreachForeseen.model_validate({**said, "deadline_at": _DEADLINE, "probability": probability, "because": "mira is slow"})
+
+
+def test_a_breach_that_is_likely_is_told_once_for_a_deadline_to_whom_wants_to_hear_of_it() -> None:
+    log = _foreseeing()
+    [alert] = log.append(_foreseen(0.75))
+
+    assert (alert.recipient, alert.kind, alert.probability, alert.because) == ("managers", "breach_likely", 0.75, "mira is slow")
+    assert log.append(_foreseen(0.8)) == []
+    assert [a.recipient for a in log.append(_foreseen(0.95))] == ["rep.boss"]
+
+
+def test_a_forecast_is_recalled_when_the_clock_runs_out_or_is_met() -> None:
+    for event, because in ((whom._breached(on_breach=AlertOnly()), "the clock ran out"), (_WORK["met"], "the clock was met")):
+        log = _foreseeing()
+        log.append(_foreseen(0.75))
+        [recall] = _recalls(log.append(event))
+        assert recall[2].startswith(because)
+
+
+def test_a_forecast_that_was_overtaken_tells_nobody() -> None:
+    for settled in ("met", "withdrawn"):
+        log = _foreseeing()
+        log.append(_WORK[settled])
+        assert log.append(_foreseen(0.99)) == []

@@ -18,6 +18,7 @@ from schemas.vocabulary import Because
 from services.alerting.by_recipient.pacing import GATHERED_AGAIN, WINDOW
 from services.alerting.by_recipient.state import UNDER_WAY
 from services.alerting.patience import PEOPLE
+from services.alerting.by_recipient.pacing import BREATH
 from services.alerting.processors import RECIPIENT
 from services.alerting.sender import patience_with
 from tests.unit.alerting.test_when import alert
@@ -179,7 +180,7 @@ def test_an_end_that_has_passed_ends_the_silence() -> None:
     [released] = log.pass_time("managers", timedelta(seconds=1))
 
     assert released.alert_id == "alert.1"
-    assert len(log.append(alert(2))) == 1
+    assert len(log.append(alert(2), after=BREATH)) == 1
 
 
 def test_a_digest_that_was_due_waits_for_the_end_of_the_silence() -> None:
