@@ -29,6 +29,7 @@ from services.runtime.settings import Settings
 REPLAYED_AT_ONCE = 10_000
 """A longer period is replayed by several calls."""
 State = Literal["owed", "sent", "failed"]
+AlertState = Literal["held", "released", "sent", "failed", "withdrawn"]
 
 
 class ReplayIn(http.Request):
@@ -52,7 +53,8 @@ def alerting_doors(settings: Settings, running: Running) -> FastAPI:
     """The app of alerting."""
     app = create_app("leadloop alerting", settings, running.health, description="Who is told, and whether it arrived.")
     app.include_router(doors(running.appender, running.agreements, running.projection(AlertingProjection())))
-    app.include_router(mute_doors(running.appender, lambda: running.agreements.in_force(datetime.now(UTC))))
+    tables = running.projection(AlertingProjection())
+    app.include_router(mute_doors(running.appender, lambda: running.agreements.in_force(datetime.now(UTC)), tables))
     return app
 
 
@@ -81,6 +83,18 @@ def doors(appender: Appender, agreements: AgreementReader, tables: ProjectionRun
             detail = f"There is no tool {name[:64]!r}" if not meant else f"{name!r} may be any of {', '.join(meant)}"
             raise Problem(404, "No such tool", f"{detail}: GET /v1/webhooks lists them.")
         return RecipientId(meant[0])
+
+    @router.get("/alerts", summary="What people were told, were not told, and why, the newest first")
+    async def read_alerts(
+        recipient: Annotated[str | None, Query(max_length=64, description="a channel, or rep.ID")] = None,
+        lead: Annotated[str | None, Query(max_length=64, description="only of this lead")] = None,
+        state: Annotated[AlertState | None, Query(description="only these")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[dict[str, Any]]:
+        """`state`: held (or on its way), handed_on, released, sent, failed, or withdrawn: then `because` says what settled it in time."""
+        return await tables.read(
+            partial(shelf.alerts, recipient=recipient, lead_id=lead, states=[state] if state else None, limit=limit)
+        )
 
     @router.get("/webhooks", summary="How every endpoint, CRM and rep that is told of leads fares")
     async def read_all() -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ from schemas.events import alerting
 from schemas.events.intake import LeadProfile
 from schemas.ids import RecipientId
 from schemas.topics import ALERTS, PROFILES
+from services.alerting import alert_rows
+from services.alerting.rows import ALERTS as ALERT_ROWS
 from services.alerting.rows import MESSAGES, METADATA, PEOPLE, RECIPIENTS, RECORDS, milliseconds
 from services.runtime.bulk import delete_by, select_by, upsert
 from services.runtime.following import Choice
@@ -35,6 +37,7 @@ READS: frozenset[type[Event]] = frozenset(
         alerting.CrmRecordWritten,
         alerting.CrmRecordHeard,
         alerting.CrmRead,
+        *alert_rows.READS,
         LeadProfile,
     }
 )
@@ -44,7 +47,7 @@ class AlertingProjection:
     """Reads `alerts` and `profiles`."""
 
     name = "alerting"
-    version = 2
+    version = 3
     topics = (ALERTS, PROFILES)
     metadata = METADATA
     choices: ClassVar[Mapping[str, Choice]] = {ALERTS.name: of_types(READS - {LeadProfile}), PROFILES.name: of_types({LeadProfile})}
@@ -63,12 +66,17 @@ class AlertingProjection:
             for r, event in events:
                 work.read(event, milliseconds(r.record.at))
             work.write()
+            alert_rows.read(connection, [(event, milliseconds(r.record.at)) for r, event in events])
             self._sweep(connection, milliseconds(events[-1][0].record.at))
         return ()
 
     def _sweep(self, connection: sa.Connection, now_ms: int) -> None:
         if now_ms - self._swept_ms >= _SWEEP_EVERY_MS:
             connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.settled_ms < now_ms - _KEPT_MS))
+            its = ALERT_ROWS.c
+            connection.execute(
+                sa.delete(ALERT_ROWS).where((its.settled_ms < now_ms - _KEPT_MS) | (its.asked_ms < now_ms - 3 * _KEPT_MS))
+            )
             self._swept_ms = now_ms
 
 

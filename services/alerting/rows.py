@@ -44,6 +44,38 @@ RECIPIENTS = sa.Table(
 """`failures`: attempts that failed since the last success, the first of them at `failing_ms`. `because`: why it failed
 last, or was disabled. `read_ms`: up to where a CRM's changes have been seen to."""
 
+ALERTS = sa.Table(
+    "alerting_alerts",
+    METADATA,
+    sa.Column("recipient", sa.String(64), primary_key=True),
+    sa.Column("alert_id", sa.String(200), primary_key=True),
+    sa.Column("message_id", sa.String(200), index=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("lead_id", sa.String(36), nullable=False, index=True),
+    sa.Column("rep_id", sa.String(64)),
+    sa.Column("clock", sa.String(64)),
+    sa.Column("deadline_ms", sa.BigInteger),
+    sa.Column("asked_ms", sa.BigInteger, nullable=False),
+    sa.Column("about", sa.Text, nullable=False),
+    sa.Column("via", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("settled_ms", sa.BigInteger, index=True),
+    sa.Column("because", sa.Text),
+)
+"""Each alert for each recipient. `state`: held (or on its way), released, sent, failed or withdrawn; `because`: why it was not
+delivered. `message_id`: the message that it came in."""
+
+MUTES = sa.Table(
+    "alerting_mutes",
+    METADATA,
+    sa.Column("recipient", sa.String(64), primary_key=True),
+    sa.Column("muted_ms", sa.BigInteger, nullable=False),
+    sa.Column("until_ms", sa.BigInteger, nullable=False),
+    sa.Column("muted_by", sa.Text),
+    sa.Column("because", sa.Text, nullable=False),
+)
+"""The newest mute of each recipient; one whose end has passed is over."""
+
 PEOPLE = sa.Table(
     "alerting_people",
     METADATA,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schemas.agreement.tools import PersonalField
 from schemas.events.intake import LeadProfile
-from services.alerting.rows import MESSAGES, PEOPLE, RECIPIENTS, RECORDS
+from services.alerting.rows import ALERTS, MESSAGES, MUTES, PEOPLE, RECIPIENTS, RECORDS
 
 
 def disabled(connection: sa.Connection) -> dict[str, str]:
@@ -101,6 +101,70 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
         "settled_at": _at(row["settled_ms"]),
         "news": orjson.loads(row["news"]),
     }
+
+
+def alerts(
+    connection: sa.Connection,
+    *,
+    recipient: str | None = None,
+    lead_id: str | None = None,
+    states: Iterable[str] | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Alerts, the newest first, each with what became of it and why."""
+    c = ALERTS.c
+    asked = sa.select(ALERTS)
+    for column, wanted in ((c.recipient, recipient), (c.lead_id, lead_id)):
+        if wanted is not None:
+            asked = asked.where(column == wanted)
+    if states is not None:
+        asked = asked.where(c.state.in_(list(states)))
+    found = connection.execute(asked.order_by(c.asked_ms.desc(), c.alert_id).limit(limit)).all()
+    waiting = [row.lead_id for row in found if row.state == "held"]
+    onward = {
+        (row.lead_id, row.about, row.via.split()[-1]): row.recipient
+        for row in connection.execute(sa.select(ALERTS).where(c.lead_id.in_(waiting), c.via != ""))
+    }
+    return [_alert(row, onward.get((row.lead_id, row.about, row.recipient))) for row in found]
+
+
+def _alert(row: Any, handed_to: str | None) -> dict[str, Any]:
+    """As the doors answer it. handed_to: who got it while this recipient was out of his hours."""
+    handed = row.state == "held" and handed_to is not None
+    return {
+        "id": row.alert_id,
+        "recipient": row.recipient,
+        "kind": row.kind,
+        "lead_id": row.lead_id,
+        "rep": row.rep_id,
+        "clock": row.clock,
+        "deadline_at": _at(row.deadline_ms),
+        "asked_at": _at(row.asked_ms),
+        "about": row.about,
+        "via": row.via.split(),
+        "state": "handed_on" if handed else row.state,
+        "settled_at": _at(row.settled_ms),
+        "because": f"it was out of its hours, so {handed_to} was told" if handed else row.because,
+        "message": row.message_id,
+    }
+
+
+def mutes(connection: sa.Connection, now_ms: int) -> list[dict[str, Any]]:
+    """Who is muted at that time, those that end first first."""
+    waiting = sa.select(ALERTS.c.recipient, sa.func.count()).where(ALERTS.c.state == "held").group_by(ALERTS.c.recipient)
+    held = {row[0]: row[1] for row in connection.execute(waiting)}
+    found = connection.execute(sa.select(MUTES).where(MUTES.c.until_ms > now_ms).order_by(MUTES.c.until_ms))
+    return [
+        {
+            "channel": row.recipient,
+            "muted_at": _at(row.muted_ms),
+            "muted_until": _at(row.until_ms),
+            "by": row.muted_by,
+            "because": row.because,
+            "held": held.get(row.recipient, 0),
+        }
+        for row in found
+    ]
 
 
 def records(connection: sa.Connection, recipient: str, named: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from services.console import (
     learn_commands,
     letter_commands,
     loop_commands,
+    mute_commands,
     review_commands,
     roster_commands,
     route_commands,
@@ -56,7 +57,7 @@ loop_commands.add_to(app)
 score_commands.add_to(app)
 backtest_commands.add_to(app)
 clock_commands.add_to(app)
-webhook_commands.add_to(app)
+mute_commands.add_to(app)
 audience_commands.add_to(app)
 attribution_commands.add_to(app)
 review_commands.add_to(app)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 import typer
 from rich.table import Table
@@ -35,7 +34,7 @@ Until = Annotated[str | None, typer.Option(help="Before this time; now if it is 
 @app.command("list")
 def show_list(data: Data = None, as_json: AsJson = False) -> None:
     """List every tool: whether deliveries succeed, since when they fail and why, when the next attempt is."""
-    rows = _alerting(data).get("alerting", "/v1/webhooks")
+    rows = alerting(data).get("alerting", "/v1/webhooks")
     if as_json:
         say_json(rows)
         return
@@ -68,7 +67,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one tool with its newest messages, or one message whole. Nothing personal is shown: it is kept nowhere here."""
-    doors = _alerting(data)
+    doors = alerting(data)
     if message is not None:
         found = doors.get("alerting", f"/v1/webhooks/{name}/messages/{message}")
         say_json(found) if as_json else out().print(json.dumps(found, indent=2, ensure_ascii=False), markup=False)
@@ -114,7 +113,7 @@ def replay(
     )
     if failed:
         body["states"] = ["failed"]
-    doors, replayed, owed = _alerting(data), [], 0
+    doors, replayed, owed = alerting(data), [], 0
     while True:
         done = doors.post("alerting", f"/v1/webhooks/{name}/replay", body)
         replayed += done["replayed"]
@@ -134,35 +133,11 @@ def replay(
 @app.command("enable")
 def enable(name: Name, data: Data = None, as_json: AsJson = False) -> None:
     """Take deliveries to a disabled tool up again. What was given up meanwhile: leadloop webhooks replay NAME --since … --failed."""
-    row = _alerting(data).post("alerting", f"/v1/webhooks/{name}/enable", {})
+    row = alerting(data).post("alerting", f"/v1/webhooks/{name}/enable", {})
     say_json(row) if as_json else out().print(f"{row['id']} is delivered to again")
 
 
-def add_to(main: typer.Typer) -> None:
-    """Register `leadloop mute`."""
-    main.command()(mute)
-
-
-def mute(
-    channel: Annotated[str, typer.Argument(help="A channel of the agreement, or rep.ID for the alerts of a rep.")],
-    length: Annotated[str, typer.Option("--for", help="For how long, such as 2h; 0s ends the silence.")] = "1h",
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
-    """Mute a channel for a time. Nothing is lost: what comes meanwhile is one message at the end."""
-    try:
-        until = datetime.now(UTC) + parse_duration(length)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}: write 30m, 2h or 1d", param_hint="--for") from None
-    done = _alerting(data).post("alerting", f"/v1/channels/{quote(channel, safe='')}/mute", {"until": until.isoformat()})
-    if as_json:
-        say_json(done)
-        return
-    end = done["muted_until"]
-    out().print(f"{channel} is muted until {end}" if end else f"{channel} is not muted any more", markup=False)
-
-
-def _alerting(data: Path | None) -> Doors:
+def alerting(data: Path | None) -> Doors:
     """The doors with alerting's, wherever it listens. Raises Refused."""
     doors = doors_of(data)
     url = os.environ.get("LEADLOOP_ALERTING_URL", "").rstrip("/") if data is None else ""

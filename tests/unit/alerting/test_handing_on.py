@@ -15,10 +15,9 @@ from schemas.agreement.alert_terms import Rota
 from schemas.events.alerting import AlertFailed, AlertReleased, AlertRequested, AlertSent, RecipientMuted
 from schemas.ids import AlertId, RecipientId
 from schemas.vocabulary import Because
-from services.alerting.by_recipient.pacing import GATHERED_AGAIN, WINDOW
+from services.alerting.by_recipient.pacing import BREATH, GATHERED_AGAIN, WINDOW
 from services.alerting.by_recipient.state import UNDER_WAY
 from services.alerting.patience import PEOPLE
-from services.alerting.by_recipient.pacing import BREATH
 from services.alerting.processors import RECIPIENT
 from services.alerting.sender import patience_with
 from tests.unit.alerting.test_when import alert
