@@ -13,6 +13,7 @@ from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.clock_doors import clock_doors
 from services.feedback.doors import doors
+from services.feedback.foreseeing import foreseeing
 from services.feedback.learning import learning_doors
 from services.feedback.ledger import Ledger
 from services.feedback.review_doors import review_doors
@@ -77,4 +78,9 @@ def ledger(settings: Settings, running: Running) -> AbstractAsyncContextManager[
     return ledger_of(settings, running)
 
 
-SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger,))
+def likely_breaches(settings: Settings, running: Running) -> AbstractAsyncContextManager[None]:
+    """Says what will probably go wrong while the service runs."""
+    return foreseeing(running, ledger_of(settings, running))
+
+
+SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger, likely_breaches))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -12,6 +13,7 @@ from rich.text import Text
 from services.console.demo.change import Change
 from services.console.demo.day import Day
 from services.console.demo.letterbox import Letterbox
+from services.console.demo.watch import Watch
 
 STATUSES = {
     "new": "white",
@@ -29,10 +31,11 @@ STATUSES = {
 }
 _STORY_LINES = 12
 _AGREEMENT_LINES = 5
+_LATE_LINES = 4
 _BAR_CELLS = 30
 
 
-def board(day: Day, change: Change, letterbox: Letterbox) -> RenderableType:
+def board(day: Day, change: Change, letterbox: Letterbox, watch: Watch) -> RenderableType:
     """The whole picture as it is now."""
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=2)
@@ -40,7 +43,8 @@ def board(day: Day, change: Change, letterbox: Letterbox) -> RenderableType:
     grid.add_row(
         Panel(_statuses(day), title="leads by status"), Panel(_story(day), title="the loop, as marketing sees it")
     )
-    return Group(_headline(day, letterbox), grid, Panel(_agreement(change), title=f"the agreement: {change.stand()}"))
+    late = Panel(_lines(watch.told, _LATE_LINES), title="late leads, and who is told")
+    return Group(_headline(day, letterbox), grid, late, Panel(_agreement(change), title=f"the agreement: {change.stand()}"))
 
 
 def line(day: Day, letterbox: Letterbox) -> str:
@@ -48,7 +52,7 @@ def line(day: Day, letterbox: Letterbox) -> str:
     counts = day.seen.by_status()
     shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     told = f"{_clock(day)}  {day.seen.submissions} in: {shown or 'nobody yet'}"
-    return f"{told}; {day.seen.actions} actions, {len(letterbox.titles)} messages to the managers"
+    return f"{told}; {day.seen.actions} actions, {len(letterbox.letters)} messages to the managers"
 
 
 def _clock(day: Day) -> str:
@@ -60,7 +64,7 @@ def _headline(day: Day, letterbox: Letterbox) -> Text:
     seen = day.seen
     return Text(
         f" {_clock(day)}   {seen.submissions} submissions   {seen.engagements} engagements   {seen.actions} actions   "
-        f"{len(seen.came_back)} came back   {len(letterbox.titles)} alerts",
+        f"{len(seen.came_back)} came back   {len(letterbox.letters)} alerts",
         style="bold",
     )
 
@@ -83,9 +87,14 @@ def _statuses(day: Day) -> RenderableType:
 
 
 def _agreement(change: Change) -> Text:
-    lines = change.told[-_AGREEMENT_LINES:]
-    lines += [""] * (_AGREEMENT_LINES - len(lines))
-    return Text("\n".join(lines), no_wrap=True, overflow="ellipsis", style="green" if change.in_force else "")
+    return _lines(change.told, _AGREEMENT_LINES, style="green" if change.in_force else "")
+
+
+def _lines(told: Sequence[str], number: int, style: str = "") -> Text:
+    """The newest, in a place of a size that stays."""
+    lines = list(told[-number:])
+    lines += [""] * (number - len(lines))
+    return Text("\n".join(lines), no_wrap=True, overflow="ellipsis", style=style)
 
 
 def _story(day: Day) -> Text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ _CUSTOMERS_SHARE = 0.06
 _CLAIMED_FROM = 1000
 """Employees: larger ones in America are claimed, not dealt out (routing, in the agreement)."""
 _MOST_ENGAGEMENTS = 3
+_STORM_AT, _IN_STORM = 0.3, 24
+_REPORTED_LATE = 2
 
 
 class Fate(StrEnum):
@@ -90,6 +92,10 @@ class Prospect:
     """The first rep who gets him does nothing."""
     at: float
     """When in the day he writes: 0 is its beginning, 1 its end."""
+    in_storm: bool = False
+    """He writes in the moment in which all reps sit in a meeting."""
+    reported_late: bool = False
+    """He is called in time, and his rep says so only after the clock has run out."""
 
     @property
     def goes_straight_to_a_rep(self) -> bool:
@@ -100,7 +106,19 @@ class Prospect:
 
 def cast(number: int) -> list[Prospect]:
     """So many prospects, in the order in which they write; always the same ones. Raises Refused without leadforge."""
-    return _prospects(_world(number))
+    return _with_incidents(_prospects(_world(number)))
+
+
+def _with_incidents(prospects: list[Prospect]) -> list[Prospect]:
+    """The same people, but some write in one moment that finds nobody at his desk, and a few early calls are reported late."""
+    straight = [p for p in prospects if p.goes_straight_to_a_rep and not p.ignored]
+    storm = {p.number for p in [p for p in straight if p.at >= _STORM_AT][:_IN_STORM]}
+    late = {p.number for p in [p for p in straight if p.fate in (Fate.WIN, Fate.STAY) and p.at < _STORM_AT][:_REPORTED_LATE]}
+    changed = [
+        replace(p, at=_STORM_AT, ignored=True, in_storm=True) if p.number in storm else replace(p, reported_late=p.number in late)
+        for p in prospects
+    ]
+    return sorted(changed, key=lambda p: p.at)
 
 
 def _world(number: int) -> WorldBundle:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -24,6 +25,8 @@ _LONGEST_EVENING_SECONDS = 40.0
 _QUIET_SECONDS = 3.0
 _INBOX_EVERY_SECONDS = 3.0
 _MOST_REQUESTS = 24
+_REPORTED_AFTER_SECONDS = 31.0
+"""Longer than the agreement's clock of a follow-up."""
 _RECYCLED = (*BACK_TODAY, "competitor")
 """The reasons for which deploy/agreements/demo.yaml lets a lead come back at all."""
 
@@ -264,6 +267,8 @@ class Day:
             return  # somebody at the keyboard has filled in the form: he may play the rep himself
         if prospect.ignored and lead not in self.seen.ignored:
             self.seen.ignored.add(lead)
+            if prospect.in_storm:
+                self.seen.ignored_at_once.add(lead)
             return
         dice = random.Random(assignment)
         again = cycle > 1 or lead in self._turned_away
@@ -271,10 +276,17 @@ class Day:
         if fate is Fate.REJECT:
             self._turned_away.add(lead)  # the next rep does not say the same once more
         closing = row.get("role") == "ae"
+        late = prospect.reported_late and not again and not closing
         for pause, status, action in _script(prospect, fate, dice, closing=closing, again=again):
             await self.pause(pause)
-            if not await self._act(lead, assignment, action, status):
+            said = dict(action)
+            if late and action["type"] == "attempt":
+                said["at"] = datetime.now(UTC).isoformat()
+                await asyncio.sleep(_REPORTED_AFTER_SECONDS)  # by the agreement's clock, whatever the day's pace
+            if not await self._act(lead, assignment, said, status):
                 return
+            if "at" in said:
+                self.seen.reported_late.append(lead)
 
     async def _act(self, lead: str, assignment: str, action: dict[str, Any], status: str | None) -> bool:
         moves = status is not None and self.seen.status.get(lead) != status

@@ -6,18 +6,31 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from services.console.ports import HOST
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One message."""
+
+    channel: str
+    title: str
+    body: str
 
 
 class Letterbox:
     """The alerts that arrived, as apprise's JSON notifications."""
 
     def __init__(self) -> None:
-        self.titles: list[str] = []
-        self.url = ""
-        """What apprise is to be told."""
+        self.letters: list[Letter] = []
+        self._url = ""
+
+    def url_of(self, channel: str) -> str:
+        """What apprise is to be told as the address of a channel."""
+        return f"{self._url}/{channel}"
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Letterbox]:
@@ -27,7 +40,9 @@ class Letterbox:
         class Receiver(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                letterbox.titles.append(str(json.loads(body).get("title", "")))
+                said = json.loads(body)
+                channel = self.path.rsplit("/", 1)[-1]
+                letterbox.letters.append(Letter(channel, str(said.get("title", "")), str(said.get("message", ""))))
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -38,7 +53,7 @@ class Letterbox:
         with ThreadingHTTPServer((HOST, 0), Receiver) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
-            self.url = f"json://{HOST}:{server.server_address[1]}/alerts"
+            self._url = f"json://{HOST}:{server.server_address[1]}"
             try:
                 yield self
             finally:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from services.console.demo.cast import Prospect, cast
 from services.console.demo.change import Change, Signing, prepare
 from services.console.demo.day import Day
 from services.console.demo.letterbox import Letterbox
+from services.console.demo.watch import Watch
 from services.console.environment import settings_of
 from services.console.first_agreement import SAMPLES
 from services.console.house import House, Wishes
@@ -35,7 +37,11 @@ from services.console.wanted_ports import AUTO
 
 AGREEMENT, ROSTER = SAMPLES / "demo.yaml", SAMPLES / "demo-roster.yaml"
 PROSPECTS = 214
-_MANAGERS = ("LEADLOOP_MANAGERS_EUROPE_URL", "LEADLOOP_MANAGERS_AMERICA_URL", "LEADLOOP_HEAD_OF_SALES_URL")
+_MANAGERS = {
+    "LEADLOOP_MANAGERS_EUROPE_URL": "managers-europe",
+    "LEADLOOP_MANAGERS_AMERICA_URL": "managers-america",
+    "LEADLOOP_HEAD_OF_SALES_URL": "head-of-sales",
+}
 """Where the agreement's alerts go."""
 _TURNED_SHOWN = 2
 _LINE_EVERY_SECONDS = 5.0
@@ -66,11 +72,12 @@ class _Play:
         self._cast = asyncio.create_task(asyncio.to_thread(cast, PROSPECTS), name="cast")
         self._change = asyncio.create_task(asyncio.to_thread(prepare, folder, AGREEMENT), name="second version")
         self._began = time.monotonic()
+        self._watch = Watch()
         self.clean = False
 
     def wishes(self) -> Wishes:
         """The installation of the demo: short clocks, its own roster, free ports, alerts into our letterbox."""
-        environ = dict(os.environ) | dict.fromkeys(_MANAGERS, self._letterbox.url)
+        environ = dict(os.environ) | {name: self._letterbox.url_of(channel) for name, channel in _MANAGERS.items()}
         java = probe_java(environ)
         if "KAFKA_BOOTSTRAP_SERVERS" not in environ and java is not None and java.major >= LEAST_MAJOR:
             environ.setdefault("LEADLOOP_BROKER", "embedded")
@@ -108,19 +115,23 @@ class _Play:
         pools = change.proposed.agreement.pools
         reps = {str(rep.id): any(pools[pool].mode == "claim" for pool in rep.pools) for rep in read_roster(ROSTER).reps}
         day = Day(house.doors, lead_of, prospects, reps, self._pace)
-        signing = Signing(change, settings, house.doors, day, self._tell_of_change)
+        signing = Signing(change, settings, house.doors, day, partial(self._tell_of, "the agreement"))
         showing = asyncio.create_task(self._show(day, change, house), name="show")
+        watching = asyncio.create_task(
+            self._watch.keep(day, self._letterbox, house.doors, partial(self._tell_of, "late leads")), name="watch"
+        )
         try:
             await day.play(signing.play)
         finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+            for task in (showing, watching):
+                task.cancel()
+            await asyncio.gather(showing, watching, return_exceptions=True)
         return day
 
-    def _tell_of_change(self, sentence: str) -> None:
+    def _tell_of(self, what: str, sentence: str) -> None:
         """Line by line, where no board shows it."""
         if not self._live:
-            (news if self._as_json else print)(f"       the agreement: {sentence}")
+            (news if self._as_json else print)(f"       {what}: {sentence}")
 
     @property
     def _live(self) -> bool:
@@ -134,10 +145,10 @@ class _Play:
                 await asyncio.sleep(_LINE_EVERY_SECONDS)
                 (news if self._as_json else print)(line(day, self._letterbox))
         tell_addresses(house)
-        with Live(board(day, change, self._letterbox), console=out(), refresh_per_second=5, transient=True) as live:
+        with Live(board(day, change, self._letterbox, self._watch), console=out(), refresh_per_second=5, transient=True) as live:
             while True:
                 await asyncio.sleep(0.2)
-                live.update(board(day, change, self._letterbox))
+                live.update(board(day, change, self._letterbox, self._watch))
 
     def _sum_up(self, day: Day, change: Change, found: dict[str, Any]) -> None:
         seen = day.seen
@@ -152,7 +163,8 @@ class _Play:
                     "came_back": len(seen.came_back),
                     "won_after_return": len(seen.won_after_return),
                     "ignored": len(seen.ignored),
-                    "alerts": len(self._letterbox.titles),
+                    "alerts": len(self._letterbox.letters),
+                    "late": self._watch.document(),
                     "turned_down": dict(seen.reasons),
                     "agreement": change.document(),
                     "refused": seen.refused,
@@ -174,10 +186,9 @@ class _Play:
             f"{seen.submissions} submissions and {seen.engagements} engagements came in; the reps did "
             f"{seen.actions} actions"
         )
-        console.print(
-            f"{len(seen.ignored)} leads were ignored until their clock ran out; {len(self._letterbox.titles)} "
-            "messages about late and waiting leads reached the managers"
-        )
+        for sentence in self._watch.sentences(len(seen.ignored), len(seen.ignored_at_once)):
+            console.print(sentence, markup=False, highlight=False)
+        console.print(f"{len(self._letterbox.letters)} messages about late and waiting leads reached the managers")
         console.print(
             f"{len(seen.came_back)} leads came back after they had been turned down, and "
             f"{len(seen.won_after_return)} of them were won"

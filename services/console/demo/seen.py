@@ -30,6 +30,10 @@ class Seen:
     late: int = 0
     """Actions that came after the assignment had ended: 409."""
     ignored: set[str] = field(default_factory=set)
+    ignored_at_once: set[str] = field(default_factory=set)
+    """Those of them that came in the moment of the storm."""
+    reported_late: list[str] = field(default_factory=list)
+    """Leads that were called in time, which was reported after their clock had run out."""
     came_back: set[str] = field(default_factory=set)
     won_after_return: set[str] = field(default_factory=set)
     last_change: float = field(default_factory=time.monotonic)

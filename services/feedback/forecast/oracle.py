@@ -37,25 +37,38 @@ class Oracle:
                 "because": f"too few clocks have ended to learn from: {LEAST_CLOCKS} at least",
                 "base_rate": None, "learned_from": 0, "expected_breaches": None, "by_rep": [], "by_team": [], "clocks": [],
             }  # fmt: skip
-        clock = tables.CLOCKS.c
-        running = connection.execute(sa.select(tables.CLOCKS).where(clock.state == RUNNING)).all()
-        load = Counter(row.rep_id for row in running)
-        until_ms, now_ms = (now + within).timestamp() * 1000, now.timestamp() * 1000
-        told: list[tuple[Any, Forecast]] = []
-        for row in running:
-            if now_ms <= row.deadline_ms <= until_ms:
-                used = _used(row, now_ms, agreement)
-                told.append((row, pace.forecast(row.clock, row.rep_id, load[row.rep_id] - 1, used)))
-        told.sort(key=lambda pair: (-pair[1].probability, pair[0].deadline_ms, pair[0].clock_id))
+        told = self._near(connection, pace, agreement, now, within)
         return {
             "because": f"learned from {pace.clocks:,} clocks, of which {pace.breached:.0%} were breached",
             "base_rate": round(pace.breached, 4),
             "learned_from": pace.clocks,
-            "expected_breaches": round(sum(f.probability for _, f in told), 2),
+            "expected_breaches": round(sum(f.probability for _, f, _ in told), 2),
             "by_rep": _expected(told, "rep_id", "rep"),
             "by_team": _expected(told, "team_id", "team_id"),
-            "clocks": [_said(row, f, load[row.rep_id], now) for row, f in told[:limit]],
+            "clocks": [_said(row, f, load, now) for row, f, load in told[:limit]],
         }
+
+    def near(
+        self, connection: sa.Connection, agreement: Agreement | None, now: datetime, within: timedelta
+    ) -> list[tuple[Any, Forecast, int]]:
+        """Running clocks whose deadline is near, each with its forecast and its rep's open load, the likeliest breach first; none
+        while there is too little to learn from."""
+        pace = self._pace(connection, agreement, now)
+        return [] if pace is None else self._near(connection, pace, agreement, now, within)
+
+    @staticmethod
+    def _near(
+        connection: sa.Connection, pace: Pace, agreement: Agreement | None, now: datetime, within: timedelta
+    ) -> list[tuple[Any, Forecast, int]]:
+        running = connection.execute(sa.select(tables.CLOCKS).where(tables.CLOCKS.c.state == RUNNING)).all()
+        load = Counter(row.rep_id for row in running)
+        until_ms, now_ms = (now + within).timestamp() * 1000, now.timestamp() * 1000
+        told: list[tuple[Any, Forecast, int]] = []
+        for row in running:
+            if now_ms <= row.deadline_ms <= until_ms:
+                forecast = pace.forecast(row.clock, row.rep_id, load[row.rep_id] - 1, _used(row, now_ms, agreement))
+                told.append((row, forecast, load[row.rep_id]))
+        return sorted(told, key=lambda one: (-one[1].probability, one[0].deadline_ms, one[0].clock_id))
 
     def _pace(self, connection: sa.Connection, agreement: Agreement | None, now: datetime) -> Pace | None:
         version = agreement.version if agreement is not None else 0
@@ -110,9 +123,9 @@ def _used(row: Any, at_ms: float, agreement: Agreement | None) -> float:
     return min(1.0, calendar.open_time_between(start, max(start, at)) / whole)
 
 
-def _expected(told: Sequence[tuple[Any, Forecast]], column: str, name: str) -> list[dict[str, Any]]:
+def _expected(told: Sequence[tuple[Any, Forecast, int]], column: str, name: str) -> list[dict[str, Any]]:
     sums: dict[str, list[float]] = defaultdict(list)
-    for row, forecast in told:
+    for row, forecast, _ in told:
         sums[getattr(row, column)].append(forecast.probability)
     ordered = sorted(sums.items(), key=lambda item: (-sum(item[1]), item[0]))
     return [{name: who, "due": len(p), "expected_breaches": round(sum(p), 2)} for who, p in ordered]
@@ -122,8 +135,13 @@ def _said(row: Any, forecast: Forecast, load: int, now: datetime) -> dict[str, A
     return {
         **shown(row, now),
         "probability": round(forecast.probability, 4),
-        "because": f"{row.rep_id} {_faster(forecast.rep_factor)} and has {load} open; {_heavier(forecast.load_factor)}",
+        "because": in_words(row.rep_id, forecast, load),
     }
+
+
+def in_words(rep: str, forecast: Forecast, load: int) -> str:
+    """What a forecast comes from. load: how many clocks run for the rep."""
+    return f"{rep} {_faster(forecast.rep_factor)} and has {load} open; {_heavier(forecast.load_factor)}"
 
 
 def _faster(factor: float) -> str:
