@@ -56,6 +56,7 @@ def _check_recipient(recipient: str, log: list[Raw], findings: Findings) -> Coun
     failed: Counter[str] = Counter()
     carried: Counter[str] = Counter()
     requested: list[str] = []
+    withdrawn: set[str] = set()
     for raw in log:
         findings.counts[raw.name] += 1
         alert = raw.content.get("alert_id", "")
@@ -65,6 +66,8 @@ def _check_recipient(recipient: str, log: list[Raw], findings: Findings) -> Coun
             case "AlertReleased":
                 released[alert] += 1
                 carried.update(line["alert_id"] for line in raw.content["lines"])
+            case "AlertWithdrawn":
+                withdrawn.add(alert)
             case "AlertSent":
                 sent[alert] += 1
             case "AlertFailed":
@@ -75,6 +78,8 @@ def _check_recipient(recipient: str, log: list[Raw], findings: Findings) -> Coun
         findings.expect(POINT, ended == 1, f"message {alert} was reported {ended} times as sent or failed, not once")
     findings.expect(POINT, not failed, f"{len(failed)} messages were given up, and the mail server was always there")
     findings.expect(POINT, len(set(requested)) == len(requested), f"an alert to {recipient} was requested twice")
+    findings.expect(POINT, not withdrawn & carried.keys(), f"an alert to {recipient} was withdrawn and told")
+    requested = [alert for alert in requested if alert not in withdrawn]
     findings.expect(
         POINT,
         set(carried.values()) <= {1} and set(carried) == set(requested[: len(carried)]),

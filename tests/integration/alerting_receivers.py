@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from services.console.ports import free_port
 
 OK, FAIL, HANG, TOO_MANY, GONE = "ok", "500", "hang", "429", "410"
+LIE = "200 and garbage"
 REDIRECT, ENDLESS, BREAK_OFF, NO_HTTP = "302", "endless", "break off", "no http"
 """Lies: it sends elsewhere, answers without an end, hangs up in the middle, speaks another language."""
 
@@ -81,6 +82,8 @@ async def http_receiver(*faults: str) -> AsyncIterator[tuple[str, Inbox]]:
                     await writer.drain()
         elif fault == BREAK_OFF:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        elif fault == LIE:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n<html>\xff\x00{")
         elif fault == NO_HTTP:
             writer.write(b"220 mail.example ESMTP\r\n")
         else:
@@ -98,8 +101,8 @@ async def http_receiver(*faults: str) -> AsyncIterator[tuple[str, Inbox]]:
 
 
 @contextmanager
-def smtp_receiver(*faults: str) -> Iterator[tuple[str, Inbox]]:
-    """`host:port` of a mail server, and its inbox of messages."""
+def smtp_receiver(*faults: str, port: int | None = None) -> Iterator[tuple[str, Inbox]]:
+    """`host:port` of a mail server, and its inbox of messages. port: where it was before."""
     inbox = Inbox(list(faults))
     loop = asyncio.get_running_loop()
 
@@ -111,7 +114,7 @@ def smtp_receiver(*faults: str) -> Iterator[tuple[str, Inbox]]:
             asyncio.run_coroutine_threadsafe(inbox.take(mail), loop)
             return "250 taken"
 
-    port = free_port()
+    port = port or free_port()
     controller = Controller(Handler(), hostname="127.0.0.1", port=port)
     controller.start()
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.base import Event
@@ -21,16 +23,27 @@ from schemas.vocabulary import Because
 from schemas.wire import Envelope, decode
 from services.alerting.backlog import Released
 from services.alerting.carriers import Carriers
-from services.alerting.patience import Patience
+from services.alerting.patience import PEOPLE, Patience
 from services.alerting.reading import AlertingProjection
+from services.alerting.rows import RECIPIENTS
 from services.alerting.sender import Sender
+from services.console.ports import free_port
 from services.runtime.agreements import AgreementReader
 from services.runtime.appending import Appender
 from services.runtime.health import Health
-from services.runtime.projection import ProjectionRunner
+from services.runtime.projection import Behind, ProjectionRunner
 from services.runtime.settings import Settings
 from services.runtime.topics import ensure_topics
-from tests.integration.alerting_receivers import FAIL, HANG, TOO_MANY, http_receiver, smtp_receiver
+from tests.integration.alerting_receivers import (
+    BREAK_OFF,
+    FAIL,
+    HANG,
+    LIE,
+    NO_HTTP,
+    TOO_MANY,
+    http_receiver,
+    smtp_receiver,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -287,3 +300,50 @@ async def test_a_mail_server_that_is_away_is_given_up_with_the_name_of_the_fault
 
     assert isinstance(failed, AlertFailed)
     assert failed.because == "the attempt broke off: ConnectionRefusedError, 6 times"
+
+
+async def test_a_receiver_that_breaks_off_or_speaks_another_language_is_asked_again_and_a_200_is_believed(settings: Settings) -> None:
+    async with http_receiver(NO_HTTP, BREAK_OFF, LIE) as (address, inbox), alive(settings) as running:
+        await running.appender.append(released(1))
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": f"json://{address}/"}):
+            [(_, sent)] = await answers(settings, 1)
+
+    assert isinstance(sent, AlertSent)
+    assert sent.attempts == inbox.asked == 3
+
+
+async def test_a_mail_server_that_comes_back_gets_each_mail_once_and_in_order(settings: Settings) -> None:
+    port = free_port()
+    url = f"mailto://127.0.0.1:{port}?from=leadloop@example.com&to=boss@example.com"
+    outage = Patience(delays=(0.2,) * 200)
+    async with alive(settings) as running:
+        for number in range(3):
+            await running.appender.append(released(number))
+        async with sending(settings, running, {"LEADLOOP_MANAGERS_URL": url}, lambda _: outage) as tables:
+            async with asyncio.timeout(20):
+                await refused_twice(tables)
+            with smtp_receiver(port=port) as (_, inbox):
+                found = await answers(settings, 3)
+
+    assert all(isinstance(event, AlertSent) and event.attempts >= 1 for _, event in found)
+    assert max(event.attempts for _, event in found if isinstance(event, AlertSent)) > 1
+    assert [mail["Message-ID"] for mail in inbox.taken] == [f"<alert.{n}@leadloop>" for n in range(3)]
+
+
+async def refused_twice(tables: ProjectionRunner) -> None:
+    """Wait until the tables know of two attempts in vain."""
+    while True:
+        with suppress(Behind):
+            if await tables.read(_failures) >= 2:
+                return
+        await asyncio.sleep(0.05)  # they offer nothing to await
+
+
+def _failures(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(RECIPIENTS.c.failures).where(RECIPIENTS.c.recipient == "managers")) or 0
+
+
+def test_what_people_are_told_is_tried_for_longer_than_an_hour() -> None:
+    tried = list(accumulate(PEOPLE.after(n, "alert.1") for n in range(1, len(PEOPLE.delays) + 1)))
+    assert tried[-1] > 5_400
+    assert max(later - earlier for earlier, later in pairwise(tried)) < 700, "and soon after the hour"
