@@ -111,9 +111,9 @@ def cast(number: int) -> list[Prospect]:
 
 def _with_incidents(prospects: list[Prospect]) -> list[Prospect]:
     """The same people, but some write in one moment that finds nobody at his desk, and a few early calls are reported late."""
-    straight = [p for p in prospects if p.goes_straight_to_a_rep and not p.ignored]
+    straight = [p for p in prospects if p.goes_straight_to_a_rep and not p.ignored and p.fate is not Fate.REJECT]
     storm = {p.number for p in [p for p in straight if p.at >= _STORM_AT][:_IN_STORM]}
-    late = {p.number for p in [p for p in straight if p.fate in (Fate.WIN, Fate.STAY) and p.at < _STORM_AT][:_REPORTED_LATE]}
+    late = {p.number for p in [p for p in straight if p.fate is not Fate.LOSE and p.at < _STORM_AT][:_REPORTED_LATE]}
     changed = [
         replace(p, at=_STORM_AT, ignored=True, in_storm=True) if p.number in storm else replace(p, reported_late=p.number in late)
         for p in prospects

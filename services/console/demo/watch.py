@@ -55,10 +55,10 @@ class Watch:
         for sentence in [said for letter in new for said in self._read_letter(letter)]:
             self._say(sentence, day, tell)
         for lead in [lead for lead in day.seen.reported_late if lead not in self.corrected]:
-            sentence = await _taken_back(client, doors, lead)
-            if sentence is not None:
-                self.corrected[lead] = sentence
-                self._say(f"a breach is taken back: {day.company_of(lead)}: {sentence}", day, tell)
+            correction = await _taken_back(client, doors, lead)
+            if correction is not None:
+                self.corrected[lead] = f"{day.company_of(lead)}: {correction}"
+                self._say(f"a breach is taken back: {self.corrected[lead]}", day, tell)
 
     def _say(self, sentence: str, day: Day, tell: Callable[[str], None]) -> None:
         seconds = int(time.monotonic() - day.began)
