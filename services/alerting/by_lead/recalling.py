@@ -24,6 +24,7 @@ _SETTLES: dict[type[Event], str] = {
     desk.LeadWon: "the lead was won",
     desk.LeadLost: "the lead was lost",
     recycling.LeadRecycled: "the lead was recycled",
+    recycling.LeadGivenUp: "the lead was given up",
     intake.LeadSuppressed: "the lead is not to be contacted any more",
     intake.LeadsMerged: "the lead was merged with another",
     intake.LeadErased: "the lead was erased",
