@@ -9,6 +9,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from services.feedback.audience_doors import Agreements, audience_doors
+from services.feedback.auditing import Auditor, auditing
 from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.clock_doors import clock_doors
@@ -83,4 +84,9 @@ def likely_breaches(settings: Settings, running: Running) -> AbstractAsyncContex
     return foreseeing(running, ledger_of(settings, running))
 
 
-SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger, likely_breaches))
+def audits(settings: Settings, running: Running) -> AbstractAsyncContextManager[Auditor]:
+    """Audits by itself while the service runs."""
+    return auditing(Auditor(settings, ledger_of(settings, running)))
+
+
+SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger, likely_breaches, audits))

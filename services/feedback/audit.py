@@ -8,7 +8,7 @@ second or two); beyond that it is done when asked for (`?deep=true`), and else e
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ OWED_TOO_LONG_MS = 30_000
 COMPARED_BY_ITSELF = 20_000
 _SHOWN = 20
 _RECORDS_AT_ONCE = 2000
+_ROWS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class _Ledger:
     """The ledger at one moment."""
 
     positions: Mapping[int, int]
+    deep: bool
     rows: Mapping[str, Any]
+    """All rows, to be compared with a fresh fold of the log; none, where each was compared with its own memory."""
+    found: tuple[Unaccounted, ...]
     by_status: Mapping[str, int]
     dead_lettered: int
     double_assigned: tuple[str, ...]
@@ -99,31 +103,24 @@ async def audit(
     """
     await runner.read_to_end()
     await runner.read_to_end(topic=DEAD_LETTERS)
-    ledger = await runner.read(_look)
     now_ms = now_ms if now_ms is not None else int(time.time() * 1000)
-    records = sum(ledger.positions.values())
-    if deep is None:
-        deep = records <= COMPARED_BY_ITSELF
-    folded = await _fold_anew(runner, settings, ledger.positions) if deep else None
-    differing = list(_differing(ledger.rows, folded))
-    late = [
-        Unaccounted(LeadId(row.lead_id), f"owed {row.owed} for {(now_ms - row.owed_since_ms) / 1000:.0f} s")
-        for row in ledger.rows.values()
-        if row.owed is not None and now_ms - row.owed_since_ms > OWED_TOO_LONG_MS
-    ]
-    found = {u.lead_id: u for u in (*late, *differing)}
+    ledger = await runner.read(partial(_look, deep=deep, now_ms=now_ms))
+    found = {u.lead_id: u for u in ledger.found}
+    if ledger.deep:
+        folded = await _fold_anew(runner, settings, ledger.positions)
+        found |= {u.lead_id: u for u in _differing(ledger.rows, folded)}
     return Audit(
         received=sum(ledger.by_status.values()),
         by_status=ledger.by_status,
         dead_lettered=ledger.dead_lettered,
         unaccounted=tuple(found.values()),
         double_assigned=ledger.double_assigned,
-        compared_records=records if deep else 0,
+        compared_records=sum(ledger.positions.values()) if ledger.deep else 0,
     )
 
 
-def _look(connection: sa.Connection) -> _Ledger:
-    """Everything that the audit counts, at one moment."""
+def _look(connection: sa.Connection, *, deep: bool | None, now_ms: int) -> _Ledger:
+    """Everything that the audit counts, at one moment. Only rows that are to be compared with a fold are kept in memory."""
     at = positions_table
     positions = {
         row.partition: row.next
@@ -140,7 +137,17 @@ def _look(connection: sa.Connection) -> _Ledger:
         leads.owed,
         leads.owed_since_ms,
     )
-    rows = {row.lead_id: row for row in connection.execute(sa.select(*columns))}
+    deep = sum(positions.values()) <= COMPARED_BY_ITSELF if deep is None else deep
+    rows: dict[str, Any] = {}
+    found: list[Unaccounted] = []
+    for row in connection.execute(sa.select(*columns), execution_options={"yield_per": _ROWS_AT_ONCE}):
+        if row.owed is not None and now_ms - row.owed_since_ms > OWED_TOO_LONG_MS:
+            late = (now_ms - row.owed_since_ms) / 1000
+            found.append(Unaccounted(LeadId(row.lead_id), f"owed {row.owed} for {late:.0f} s"))
+        if deep:
+            rows[row.lead_id] = row
+        else:
+            found += _unlike(row, decode_memory(row.memory).life)
     counted = sa.select(leads.status, sa.func.count()).where(leads.status.is_not(None)).group_by(leads.status)
     letters = tables.LETTERS.c
     distinct = (
@@ -158,24 +165,28 @@ def _look(connection: sa.Connection) -> _Ledger:
     )
     return _Ledger(
         positions=positions,
+        deep=deep,
         rows=rows,
+        found=tuple(found),
         by_status=dict(connection.execute(counted.order_by(leads.status)).all()),
         dead_lettered=connection.execute(sa.select(sa.func.count()).select_from(distinct)).scalar_one(),
         double_assigned=tuple(connection.scalars(doubled)),
     )
 
 
-def _differing(rows: Mapping[str, Any], folded: Mapping[str, LeadMemory] | None) -> Iterable[Unaccounted]:
-    """Leads whose row is not what the log says (or, without a fold, what the row's own memory says)."""
+def _differing(rows: Mapping[str, Any], folded: Mapping[str, LeadMemory]) -> Iterator[Unaccounted]:
+    """Leads whose row is not what the log says."""
     for lead_id, row in rows.items():
-        remembered = decode_memory(row.memory)
-        life = remembered.life if folded is None else folded.get(lead_id, UNREAD).life
-        if remembered.life != life or not _says(row, life):
-            yield Unaccounted(
-                LeadId(lead_id), f"the ledger says {row.status}, the log says {life.lead_status or 'nothing'}"
-            )
-    for lead_id in (folded or {}).keys() - rows.keys():
+        yield from _unlike(row, folded.get(lead_id, UNREAD).life)
+    for lead_id in folded.keys() - rows.keys():
         yield Unaccounted(LeadId(lead_id), "it is in the log and not in the ledger")
+
+
+def _unlike(row: Any, life: Life) -> Iterator[Unaccounted]:
+    """The lead, if its row or the memory in it is not this life."""
+    if decode_memory(row.memory).life != life or not _says(row, life):
+        said = life.lead_status or "nothing"
+        yield Unaccounted(LeadId(row.lead_id), f"the ledger says {row.status}, the log says {said}")
 
 
 def _says(row: Any, life: Life) -> bool:

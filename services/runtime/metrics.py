@@ -49,3 +49,10 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 DELIVERIES = Counter("leadloop_deliveries_total", "Alert deliveries tried.", ("outcome",), registry=REGISTRY)
+AUDITED = Gauge("leadloop_audited_timestamp_seconds", "When feedback last ended an audit by itself.", registry=REGISTRY)
+AUDIT_FOUND = Gauge(
+    "leadloop_audit_found",
+    "What the last audit found: leads that are unaccounted, leads with two owners at once, dead letters that are open.",
+    ("what",),
+    registry=REGISTRY,
+)

@@ -47,6 +47,8 @@ class Settings:
     group_size: int = 500
     dead_letter_share: float = 0.2
     """The share of dead letters among the last thousand records at which a processor stops."""
+    audit_every: timedelta = timedelta(minutes=10)
+    """How often feedback audits by itself whether every lead is accounted for."""
     learning: bool = True
     """Whether scoring learns from outcomes in the background."""
     import_rate: float = 10.0
@@ -96,6 +98,7 @@ class Settings:
         take("group_size", _whole(1, 10_000))
         take("dead_letter_share", _share)
         take("equal_content_window", _seconds)
+        take("audit_every", _seconds)
         take("learning", _on_or_off)
         take("import_rate", _per_second)
         take("webhook_delays", _delays)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from schemas.topics import ALERTS, DEAD_LETTERS, LEADS, PROFILES, TEAMS
 from services.console import processes
 from services.feedback import tables
 from services.feedback.app import add_doors
+from services.feedback.auditing import Auditor, auditing
 from services.feedback.ledger import Ledger
 from services.runtime.appending import Appender
 from services.runtime.dead_letters import open_sealed
 from services.runtime.health import Health
 from services.runtime.http import create_app, serve
+from services.runtime.metrics import REGISTRY
 from services.runtime.projection import ProjectionRunner
 from services.runtime.settings import Settings
 from services.runtime.topics import ensure_topics
@@ -315,6 +317,14 @@ async def test_the_audit_finds_a_row_that_is_not_what_the_log_says(house: House)
     change = sa.update(tables.LEADS).where(tables.LEADS.c.lead_id == story.lead).values(status="won")
     lose = sa.delete(tables.LEADS).where(tables.LEADS.c.lead_id == other.lead)
     await house.runner.database.write(lambda c: (c.execute(change), c.execute(lose)))
+    shallow = await house.get("/v1/audit", deep=False)
+    assert [u["lead_id"] for u in shallow["unaccounted_leads"]] == [story.lead]
+    auditor = Auditor(replace(house.settings, audit_every=timedelta(milliseconds=1)), house.runner)
+    async with auditing(auditor), asyncio.timeout(20):
+        await auditor.looked.wait()
+    assert auditor.last is not None
+    assert {u.lead_id for u in auditor.last.found.unaccounted} == {story.lead, other.lead}
+    assert REGISTRY.get_sample_value("leadloop_audit_found", {"what": "unaccounted"}) == 2
     audit = await house.get("/v1/audit", deep=True)
     assert audit["unaccounted"] == 2
     assert {u["lead_id"]: u["because"] for u in audit["unaccounted_leads"]} == {
