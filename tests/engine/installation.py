@@ -58,16 +58,16 @@ class Installation:
         )
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Installation]:
+    async def open(self, text: str = DEFAULT_AGREEMENT) -> AsyncIterator[Installation]:
         """Make the topics and publish the first agreement."""
         await ensure_topics(self.settings)
         async with self.producer:
-            await self.publish(1, None)
+            await self.publish(1, None, text)
             yield self
 
-    async def publish(self, version: int, effective_at: datetime | None) -> None:
-        """Publish the default agreement as this version, approved by both departments."""
-        for number, event in enumerate(agreed(DEFAULT_AGREEMENT, version, effective_at)):
+    async def publish(self, version: int, effective_at: datetime | None, text: str = DEFAULT_AGREEMENT) -> None:
+        """Publish an agreement as this version, approved by both departments."""
+        for number, event in enumerate(agreed(text, version, effective_at)):
             headers = headers_of(event, f"agreement.{version}.{number}", "default")
             await self.write(AGREEMENTS, 0, b"default", encode(event), headers)
 
