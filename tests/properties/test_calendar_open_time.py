@@ -8,14 +8,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from pydantic import ValidationError
 
 from schemas.agreement import Calendar
 from schemas.agreement.calendars import WEEKDAYS
 from schemas.agreement.clocking import plan
+from schemas.agreement.open_time import NeverOpen
 from schemas.agreement.working_hours import ClockHours
 from schemas.ids import CalendarId
+from services.sla.deadlines import milliseconds, replanned
+from services.sla.state import Running
 
 MINUTE = timedelta(minutes=1)
 ZONES = [
@@ -195,3 +201,71 @@ def test_a_promise_of_four_hours_on_friday_afternoon_ends_on_monday_or_after_the
     assert office.add_open_time(maundy_thursday, timedelta(hours=4)) == datetime(
         2026, 4, 7, 11, tzinfo=ZoneInfo("Europe/Berlin")
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents(), documents(), starts, st.integers(1, 900), st.integers(0, 1500))
+def test_hours_that_change_while_a_clock_runs_count_minute_by_minute(
+    before: Document, after: Document, start: datetime, minutes: int, changed: int
+) -> None:
+    """A new agreement, leave entered later: what was open until then counts by the old hours, the rest by the new ones."""
+    was, is_ = Calendar.model_validate(before).open_time, Calendar.model_validate(after).open_time
+    at = start + changed * MINUTE
+    within_ms = minutes * MINUTE // timedelta(milliseconds=1)
+    begun = Running("any", 0, milliseconds(start), milliseconds(was.after(start, minutes * MINUTE)), within_ms=within_ms)
+    if begun.deadline_ms <= milliseconds(at):
+        return  # it was due by the old hours
+    half = ((0.5, milliseconds(was.after(start, minutes * MINUTE / 2))),)
+    running = replanned(replace(begun, warnings=half), was, is_, milliseconds(at), 2)
+    open_before, open_after = minutes_open(before), minutes_open(after)
+    passed = 0
+    for i in range(WALKED_AT_MOST):
+        minute = start + i * MINUTE
+        if (open_before if minute < at else open_after)(minute):
+            passed += 1
+            if passed * 2 == minutes:
+                assert running.warnings == ((0.5, milliseconds(minute + MINUTE)),)
+            if passed == minutes:
+                assert running.deadline_ms == milliseconds(minute + MINUTE)
+                break
+    else:
+        assert running.deadline_ms > milliseconds(start + WALKED_AT_MOST * MINUTE)
+
+
+half_hours = st.integers(0, 48).map(lambda n: (n, f"{n // 2:02}:{n % 2 * 30:02}"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from(WEEKDAYS), st.lists(st.tuples(half_hours, half_hours), max_size=3), max_size=7))
+def test_spans_that_end_before_they_start_or_overlap_and_weeks_that_never_open_are_refused(
+    week: dict[str, list[tuple[tuple[int, str], tuple[int, str]]]],
+) -> None:
+    inverted = any(start >= end for spans in week.values() for (start, _), (end, _) in spans)
+    overlapping = any(
+        sum(start <= half < end for (start, _), (end, _) in spans) > 1 for spans in week.values() for half in range(48)
+    )
+    never = not any(week.values())
+    document = {"zone": "UTC", "open": {day: [f"{a}-{b}" for (_, a), (_, b) in spans] for day, spans in week.items()}}
+    if inverted or overlapping or never:
+        with pytest.raises(ValidationError):
+            Calendar.model_validate(document)
+    else:
+        calendar, open_at = Calendar.model_validate(document), minutes_open({"closed": (), "holidays": None, **_every_day(document)})
+        monday = datetime(2026, 3, 2, tzinfo=UTC)
+        for half in range(7 * 48):
+            at = monday + half * 30 * MINUTE
+            assert calendar.is_open(at) == open_at(at)
+
+
+def _every_day(document: Document) -> Document:
+    return {**document, "open": {**dict.fromkeys(WEEKDAYS, ()), **document["open"]}}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 6), st.sampled_from(ZONES), starts)
+def test_hours_that_never_come_are_said_to_be_so_and_not_looked_for(weekday: int, zone: str, start: datetime) -> None:
+    """A rep whose breaks take the only day that the calendar opens."""
+    calendar = Calendar.model_validate({"zone": zone, "open": {WEEKDAYS[weekday]: ["09:00-17:00"]}})
+    hours = ClockHours(CalendarId("any"), calendar, zone, (((weekday,), 0, 24 * 60),), ())
+    with pytest.raises(NeverOpen):
+        hours.open_time.after(start, MINUTE)
