@@ -27,6 +27,7 @@ from benchmarks import (
     restore,
     routing,
     scoring,
+    ticks,
 )
 from benchmarks.figures import Figure, medians
 
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "backtest": ("the recorded log under another agreement, on two processes", backtest.measure),
     "routing": ("what an assignment costs a team, by reps and by waiting leads", routing.measure),
     "imports": ("10,000 leads imported beside fresh ones", imports.measure),
+    "ticks": ("what a tick costs with few and with many clocks that are not due", lambda: ticks.measure(clocks.NUMBERS)),
     "forecast": ("which clocks will be breached: a simulated month against the base rate", forecast.measure),
     "restore": ("the state of 100,000 keys, read back", restore.measure),
     "loop": ("the whole loop, every service a process", loop.measure),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from schemas.agreement.agreement import Agreement
 from schemas.agreement.alert_terms import Step
 from schemas.agreement.clock_terms import ActionWord
+from schemas.agreement.open_time import NeverOpen
 from schemas.base import Event
 from schemas.events import desk
 from schemas.ids import ClockName
@@ -26,13 +27,17 @@ _WRITING = {desk.NoteAdded: ActionWord.NOTED, desk.NextStepSet: ActionWord.NEXT_
 
 
 def step_comes(step: Step, start: datetime, agreement: Agreement, length: timedelta | None = None) -> datetime:
-    """When a step comes that counts from `start`. length: instead of the step's own `after`. Raises NeverOpen.
+    """When a step comes that counts from `start`. length: instead of the step's own `after`.
 
-    In a calendar it is open time; what would come while it is closed comes when it opens.
+    In a calendar it is open time; what would come while it is closed comes when it opens. By hours that never come a step
+    is one around the clock, as a deadline is.
     """
     after = step.after if length is None else length
     calendar = agreement.calendar(step.calendar)
-    due = calendar.add_open_time(start, after)
+    try:
+        due = calendar.add_open_time(start, after)
+    except NeverOpen:
+        return start + after
     return due if calendar.is_open(due) or due > start else calendar.next_change(due) or due
 
 

@@ -344,9 +344,9 @@ def brief(life: Life, card: Card) -> list[str]:
         lines.append(f"Qualified because: {card.verdict}")
     if life.cycle > 1:
         lines.append(f"Is here for the {_ordinal(life.cycle)} time")
-    past = [line for line in card.story if line.text.startswith(_BEFORE) or _ENDED in line.text]
-    lines += [f"{instant(line.at_ms)[:10]}: {line.text}" for line in past[-3:]]
-    return lines[:_BRIEF_LINES]
+    told = [line for line in card.story if line.text.startswith(_BEFORE) or _ENDED in line.text]
+    past = [f"{instant(line.at_ms)[:10]}: {line.text}" for line in told[-3:]]
+    return [*lines[: _BRIEF_LINES - len(past)], *past]
 
 
 _BEFORE = ("went back to marketing", "came back for cycle", "it was withdrawn")

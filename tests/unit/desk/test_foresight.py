@@ -10,11 +10,14 @@ import pytest
 from msgspec.structs import replace as replace_life
 
 from schemas.events import desk
+from schemas.events.routing import AssignmentWithdrawn, QueueReason
 from schemas.ids import EventId, LeadId, RepId, RequestId, RoleId, TeamId
 from schemas.lifecycle import Life, State
 from schemas.vocabulary import ByRep
 from services.desk.attempts import Attempt, attempts_after
+from services.desk.cards import NEW_CARD, Line, card_after
 from services.desk.foresight import Offer, Place, Recorded, Refused, Scene, ToSay, Why, foresee
+from services.desk.inbox import brief
 from services.desk.requests import ActionIn
 from tests.builders import LEAD, agreement
 
@@ -140,6 +143,38 @@ def test_every_kind_of_action_says_what_it_needs() -> None:
     for kind, field in (("note", "text"), ("next_step", "due_at"), ("meeting", "outcome"), ("claim", "by")):
         assert refused(said(kind), scene()).field == field
     assert refused(ActionIn.model_validate({"type": "accept"}), scene()).field == "assignment_id"
+
+
+def offered(reason: QueueReason = QueueReason.TO_BE_CLAIMED, **life: Any) -> Scene:
+    """A lead that an escalation took from anna and offers to her pool, which deals its leads as a rule."""
+    at = scene()
+    waits = {"state": State.OPEN, "rep": None, "pool": "inbound", "queued": reason, "late": (RepId("anna"),)}
+    return replace(at, life=replace_life(at.life, **waits, **life))
+
+
+def test_what_is_offered_to_the_team_is_claimed_in_a_pool_of_any_mode_and_by_who_was_late_too() -> None:
+    for rep in ("ben", "anna"):
+        claimed = event(said("claim", by=rep), offered())
+        assert (claimed.rep_id, claimed.request_id) == (rep, OFFER)
+    assert "only a lead that waits to be claimed" in refused(said("claim", by="ben"), offered(QueueReason.NOBODY_AVAILABLE)).because
+    for had in ({"rejected_by": (RepId("anna"),)}, {"excluded": (RepId("anna"),)}):
+        assert "does not get it again" in refused(said("claim", by="anna"), offered(**had)).because
+
+
+def test_the_brief_of_a_reassigned_lead_says_why_it_changed_hands_however_much_else_there_is_to_say() -> None:
+    life = replace_life(scene().life, cycle=2)
+    withdrawn = AssignmentWithdrawn.model_validate(
+        {
+            "lead_id": LEAD, "assignment_id": OFFER, "because": "anna did not work it in 1h, so it goes to another rep (unworked)",
+            "cause": {"kind": "escalated", "since": 7, "clock": "first", "escalation": "unworked", "step": 1},
+        }
+    )  # fmt: skip
+    card = replace_life(
+        NEW_CARD, source={"channel": "ads"}, attributes={"topic": "demo"}, submissions=2, verdict="wants a demo",
+        engagements=(Line(0, "page viewed"),), story=tuple(Line(n, f"it was withdrawn (reason {n})") for n in range(3)),
+    )  # fmt: skip
+    after = card_after(card, withdrawn, "w", scene().life, life, 86_400_000)
+    assert brief(life, after)[-1] == "1970-01-02: it was withdrawn (anna did not work it in 1h, so it goes to another rep (unworked))"
 
 
 TRIED = tuple(Attempt(f"t{i}", channel, 1_000 * i) for i, channel in enumerate(("phone", "phone", "mail")))
