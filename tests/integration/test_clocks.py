@@ -26,7 +26,7 @@ from schemas.wire import decode, encode
 from services.runtime.topics import partition_of
 from tests.engine.installation import Installation, Worker, headers_of, lead
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 
 AGREEMENT = """
 name: default
@@ -98,12 +98,12 @@ async def until(installation: Installation, enough: Callable[[list[Said]], bool]
     """What sla has said, once it is enough; each of it once, for what is said twice has the same id."""
     said: dict[str, Said] = {}
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while not enough(list(said.values())):
                 said = await everything_said(installation)
                 await asyncio.sleep(0.3)
     except TimeoutError:
-        pytest.fail(f"not said within 40 s: {Counter(type(s.event).__name__ for s in said.values())}")
+        pytest.fail(f"not said within 60 s: {Counter(type(s.event).__name__ for s in said.values())}")
     return list(said.values())
 
 
@@ -135,6 +135,7 @@ async def test_what_falls_due_while_sla_is_killed_is_caught_up_in_order_and_othe
         await assign(installation, range(NUMBER, 2 * NUMBER), "soon", "quick")
         said = await until(installation, lambda said: len(of(ClockStarted, said, "quick")) == NUMBER)
         await sla.kill()
+        on_time = {b.clock_id for b in of(ClockBreached, list((await everything_said(installation)).values()), "quick")}
         last = max(s.deadline_at for s in of(ClockStarted, said, "quick"))
         await asyncio.sleep((last - datetime.now(UTC)).total_seconds() + 0.6)
         sla.start()
@@ -146,7 +147,9 @@ async def test_what_falls_due_while_sla_is_killed_is_caught_up_in_order_and_othe
         )
 
     breaches = of(ClockBreached, said, "quick")
-    assert all(b.detected_late and b.on_breach.kind == "alert" for b in breaches), "so nothing is taken away at once"
+    held_up = [b for b in breaches if b.clock_id not in on_time]
+    assert held_up, "the machine was too slow: every clock had run out before the kill"
+    assert all(b.detected_late and b.on_breach.kind == "alert" for b in held_up), "so nothing is taken away at once"
     assert Counter((w.clock_id, w.share) for w in of(ClockWarned, said, "quick")) == {
         (b.clock_id, share): 1 for b in breaches for share in (0.5, 0.8)
     }
@@ -155,7 +158,7 @@ async def test_what_falls_due_while_sla_is_killed_is_caught_up_in_order_and_othe
         fell_due = [s.event.deadline_at for s in said if s.partition == partition and isinstance(s.event, ClockBreached)]
         assert all(one <= next_ for one, next_ in pairwise(fell_due)), "in the order in which they fell due"
     graces = [s for s in of(ClockStarted, said, "quick") if s.grace]
-    assert len(graces) == len(breaches)
+    assert len(graces) == sum(b.detected_late for b in breaches)
     assert all(g.deadline_at - g.started_at == timedelta(seconds=7) for g in graces), "as long as the clock's own time"
 
     for again in of(ClockReplanned, said, "slow"):
