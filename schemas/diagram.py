@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from schemas.base import Event
-from schemas.events import desk, intake, recycling, routing, scoring
+from schemas.events import desk, feedback, intake, recycling, routing, scoring
 from schemas.ids import AgreementName, EventId, LeadId, PoolId, RepId, RequestId, RoleId, SubmissionId, TeamId, digest
-from schemas.lifecycle import HELD, LIFE_EVENTS, Effect, Life, State, fold
+from schemas.lifecycle import HELD, LIFE_EVENTS, Contest, Effect, Life, State, fold
 from schemas.vocabulary import ByRep
 
 PAGE = Path(__file__).parent.parent / "docs" / "lifecycle.md"
 _LEAD = LeadId("00000000-0000-0000-0000-000000000001")
 _OFFER = RequestId("offer")
 _ACTION = EventId("action")
+_CONTEST = EventId("contest")
+_ENDED = 4
 _NOW = datetime(2026, 1, 5, tzinfo=UTC)
 _HERE = 10
 _UNDONE_TO = State.ACCEPTED
@@ -57,8 +59,9 @@ def life_in(state: State) -> Life:
     if state is State.NONE:
         return Life()
     life = Life(
-        state=state, life=1, cycle=1, start=1, epoch=5, submitted=1, rejected_by=(RepId("someone"),), last_offer=_OFFER
-    )
+        state=state, life=1, cycle=1, start=1, epoch=5, submitted=1, rejected_by=(RepId("someone"),), last_offer=_OFFER,
+        ended=_ENDED,
+    )  # fmt: skip
     if state in HELD or state is State.OPEN:
         life = replace(life, offer=_OFFER, team=TeamId("sales"), pool=PoolId("inbound"))
     if state in HELD:
@@ -93,6 +96,21 @@ def examples() -> Iterator[Example]:
         yield Example(
             recycling.LeadGivenUp(**said, cycle=1, given_up_as=given_up, since=5, assignment_id=offer, reason="example"),
             given_up,
+        )
+    for returned in (False, True):
+        yield Example(
+            feedback.RejectionContested(
+                **lead, action_id=EventId("rejection"), position=_ENDED, cycle=1, returned=returned, rep_id=RepId("someone"),
+                reason="example", contested_by="marketing",
+            ),
+            "the lead came back by it" if returned else "the lead went on to the next rep",
+        )  # fmt: skip
+    for decided in desk.ContestVerdict:
+        yield Example(
+            desk.ContestDecided(
+                **lead, contest_id=_CONTEST, verdict=decided, by=ByRep(rep_id=RepId("boss")), occurred_at=_NOW
+            ),
+            decided.value,
         )
     yield Example(intake.LeadSuppressed(**lead, reason="example"))
     yield Example(intake.LeadsMerged(**lead, survivor=_LEAD))
@@ -158,7 +176,10 @@ def transitions() -> list[Transition]:
     out = []
     for example in examples():
         for state in State:
-            after, effect = fold(life_in(state), example.event, position=_HERE, now=_NOW, event_id=EventId("this"))
+            life = life_in(state)
+            if isinstance(example.event, desk.ContestDecided) and state is not State.NONE:
+                life = replace(life, contest=Contest(_CONTEST, EventId("rejection"), 1, ended=_ENDED))
+            after, effect = fold(life, example.event, position=_HERE, now=_NOW, event_id=EventId("this"))
             out.append(Transition(example, state, after.state, effect))
     return out
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.base import Event
-from schemas.events import desk, intake, recycling, routing, scoring
+from schemas.events import desk, feedback, intake, recycling, routing, scoring
 from schemas.ids import AssignmentId, EventId, LeadId, PoolId, RepId, RequestId, RoleId, TeamId
 from schemas.vocabulary import LeadStatus, LifecycleStage
 
@@ -66,6 +66,23 @@ class Effect(StrEnum):
     """It says again what is already so: changes nothing, and nobody is refused."""
 
 
+RESTS = frozenset({State.RETURNED, State.RECYCLED, State.RETIRED})
+"""The states in which a lead is that sales has given back."""
+
+
+class Contest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rejection that marketing contests and no manager has decided about yet."""
+
+    contest: EventId
+    action: EventId
+    """The rejection."""
+    cycle: int
+    rep: RepId | None = None
+    """Who turned the lead down."""
+    ended: int = -1
+    """Where the rejection stands, if the lead came back by it."""
+
+
 class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     """A lead at one position of its log. Positions are offsets of the lead's partition."""
 
@@ -108,6 +125,9 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     stage: LifecycleStage = LifecycleStage.LEAD
     contents: tuple[tuple[str, int], ...] = ()
     """Digests of the recent submissions, with their time in ms."""
+    contest: Contest | None = None
+    contested: tuple[EventId, ...] = ()
+    """Rejections of this cycle that were contested: each is once."""
 
     @property
     def lead_status(self) -> LeadStatus | None:
@@ -366,6 +386,7 @@ def _reactivated(life: Life, e: recycling.LeadReactivated, at: At) -> After:
         rejected_by=(),
         excluded=_with((), e.not_to),
         late=(),
+        contested=(),
         kept_for=(e.kept_for.rep_id, e.kept_for.team_id) if e.kept_for is not None else None,
         role=FIRST_ROLE,
         stage=LifecycleStage.LEAD,
@@ -385,6 +406,34 @@ def _given_up(life: Life, e: recycling.LeadGivenUp, at: At) -> After:
     return _close(life, at.position, State.RETURNED, ended=at.position, undoable=(), kept_for=None), Effect.EFFECT
 
 
+# ------------------------------------------------------------------ contests
+
+CONTESTED_KEPT = 16
+"""So many rejections of one cycle can be contested."""
+
+
+def _contested(life: Life, e: feedback.RejectionContested, at: At) -> After:
+    if life.contest is not None and life.contest.action == e.action_id:
+        return life, Effect.REPEAT
+    stands = life.state in RESTS and life.ended == e.position if e.returned else e.rep_id in life.rejected_by
+    again = e.action_id in life.contested or len(life.contested) >= CONTESTED_KEPT
+    if life.state in _GONE or e.cycle != life.cycle or life.contest is not None or again or not stands:
+        return life, Effect.VOID
+    contest = Contest(at.event_id, e.action_id, e.cycle, e.rep_id, e.position if e.returned else -1)
+    return replace(life, contest=contest, contested=(*life.contested, e.action_id)), Effect.EFFECT
+
+
+def _contest_decided(life: Life, e: desk.ContestDecided, at: At) -> After:
+    contest = life.contest
+    if life.state in _GONE or contest is None or contest.contest != e.contest_id:
+        return life, Effect.VOID
+    after = replace(life, contest=None)
+    rests_for_it = life.state in RESTS and (life.cycle, life.ended) == (contest.cycle, contest.ended)
+    if e.verdict is desk.ContestVerdict.UPHELD or not rests_for_it:
+        return after, Effect.EFFECT
+    return _unroute(after, at.position, excluded=_with(life.excluded, contest.rep), undoable=()), Effect.EFFECT
+
+
 # ------------------------------------------------------------------ actions
 
 
@@ -397,6 +446,8 @@ def _undone(life: Life, e: desk.ActionUndone, at: At) -> After:
         "submitted": life.submitted,
         "agreement_version": life.agreement_version,
         "contents": life.contents,
+        "contest": life.contest if life.contest is None or life.contest.action != e.action_id else None,
+        "contested": life.contested,
     }
     if before.held:
         return replace(before, epoch=at.position, last_action=at.position, **kept), Effect.EFFECT
@@ -533,6 +584,8 @@ _RULES: dict[type[Event], _Rule] = {
     desk.LeadRejected: _rejected,
     desk.LeadReturned: _returned,
     desk.LeadHandedOver: _handed_over,
+    feedback.RejectionContested: _contested,
+    desk.ContestDecided: _contest_decided,
 }
 
 LIFE_EVENTS: frozenset[type[Event]] = frozenset(_RULES)

@@ -112,6 +112,7 @@ REGISTRY: tuple[Entry, ...] = (
         desk.LeadWon,
         desk.LeadLost,
         desk.ActionUndone,
+        desk.ContestDecided,
     ),
     *_entries("desk", PROFILES, "desk", desk.ProfileNote),
     *_entries(
@@ -173,6 +174,7 @@ REGISTRY: tuple[Entry, ...] = (
     ),
     *_entries("feedback", LEADS, "alerting feedback", feedback.BreachForeseen),
     *_entries("feedback", STATUSES, "feedback", feedback.LeadStatusChanged),
+    *_entries("feedback", LEADS, _ALL, feedback.RejectionContested),
     *_entries(
         "console",
         AGREEMENTS,

@@ -105,6 +105,26 @@ class ActionUndone(Action):
     """The newest action that can be undone."""
 
 
+class ContestVerdict(StrEnum):
+    """What a manager says of a contested rejection."""
+
+    UPHELD = "upheld"
+    """The rep was right: the rejection stands."""
+    OVERTURNED = "overturned"
+    """Marketing was right: if the lead still rests because of it, sales gets it again."""
+
+
+class ContestDecided(Event):
+    """A manager has decided about a contested rejection."""
+
+    lead_id: LeadId
+    contest_id: EventId
+    verdict: ContestVerdict
+    by: Actor
+    occurred_at: Instant
+    because: NonPersonalText | None = None
+
+
 class Outcome(Event):
     """How it ended. Without `assignment_id` it is what a CRM knows."""
 

@@ -1,11 +1,21 @@
-"""What feedback says: where a lead is now, for everybody who only wants that, and which promise will probably be broken."""
+"""What feedback says: where a lead is now, which promise will probably be broken, and what marketing contests."""
 
 from __future__ import annotations
 
 from schemas.base import Event, Instant
 from schemas.events.alerting import Probability
 from schemas.ids import ClockId, ClockName, EventId, LeadId, RepId, TeamId
-from schemas.vocabulary import Because, Grade, LeadStatus, LifecycleStage, LogOffset, Points, Reason
+from schemas.vocabulary import (
+    Because,
+    Grade,
+    LeadStatus,
+    LifecycleStage,
+    LogOffset,
+    NonPersonalText,
+    Points,
+    Reason,
+    Slug,
+)
 
 
 class LeadStatusChanged(Event):
@@ -37,3 +47,21 @@ class BreachForeseen(Event):
     deadline_at: Instant
     probability: Probability
     because: Because
+
+
+class RejectionContested(Event):
+    """Marketing says that a lead was turned down wrongly; a manager is to decide."""
+
+    lead_id: LeadId
+    action_id: EventId
+    """The LeadRejected or LeadReturned that is contested."""
+    position: LogOffset
+    """Where it stands in the lead's log."""
+    cycle: int
+    returned: bool
+    """Whether the lead came back to marketing by it; else it went on to the next rep."""
+    rep_id: RepId | None
+    """Who turned it down."""
+    reason: Reason
+    contested_by: Slug
+    because: NonPersonalText | None = None

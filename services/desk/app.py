@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from services.desk.account_doors import account_doors
 from services.desk.answer_doors import answer_doors
+from services.desk.contest_doors import contest_doors
 from services.desk.doing import Doing
 from services.desk.doors import doors
 from services.desk.fairness_doors import fairness_doors
@@ -52,6 +53,7 @@ def desk_doors(settings: Settings, running: Running) -> FastAPI:
     app.router.lifespan_context = life
     app.include_router(doors(running.appender, running.agreements, runner, doing))
     app.include_router(account_doors(running.appender, runner))
+    app.include_router(contest_doors(running.appender, runner))
     app.include_router(fairness_doors(settings, running.agreements, runner))
     app.include_router(page_doors(settings, running.agreements, runner))
     app.include_router(answer_doors(settings, running.agreements, runner, doing))

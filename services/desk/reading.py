@@ -148,6 +148,16 @@ class _Leads:
         event_id = r.envelope.event_id
         if type(event) in LIFE_ACTIONS:
             self._note_action(lead, event, event_id, effect, after.now_ms)
+        elif isinstance(event, desk.ContestDecided):
+            self._actions[event_id] = {
+                "action_id": event_id,
+                "lead_id": lead,
+                "kind": f"ContestDecided.{event.verdict.value}",
+                "effect": effect.value,
+                "at_ms": after.now_ms,
+                "rep_id": None,
+                "assignment_id": None,
+            }
         if type(event) in CLOCK_EVENTS:
             self._run_clock(event)
         if effect is Effect.EFFECT:

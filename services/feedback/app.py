@@ -13,10 +13,13 @@ from services.feedback.auditing import Auditor, auditing
 from services.feedback.board import add_board
 from services.feedback.campaigns import Campaigns
 from services.feedback.clock_doors import clock_doors
+from services.feedback.contest_doors import contest_doors
 from services.feedback.doors import doors
 from services.feedback.foreseeing import foreseeing
 from services.feedback.learning import learning_doors
 from services.feedback.ledger import Ledger
+from services.feedback.people import people, people_of
+from services.feedback.recycling_doors import recycling_doors
 from services.feedback.review_doors import review_doors
 from services.feedback.scorecard_doors import scorecard_doors
 from services.feedback.scores import score_doors
@@ -44,6 +47,10 @@ def feedback_doors(settings: Settings, running: Running) -> FastAPI:
     add_doors(app, settings, ledger_of(settings, running), running.agreements)
     app.include_router(score_doors(ledger_of(settings, running), running.agreements))
     app.include_router(learning_doors(running.agreements))
+    app.include_router(contest_doors(running.appender, ledger_of(settings, running)))
+    app.include_router(
+        recycling_doors(ledger_of(settings, running), running.agreements, people_of(settings, running))
+    )
     add_board(app, settings, ledger_of(settings, running), running.agreements)
     return app
 
@@ -62,7 +69,7 @@ def add_doors(
             await campaigns.close()
 
     app.router.lifespan_context = life
-    app.include_router(doors(settings, runner, campaigns))
+    app.include_router(doors(settings, runner, campaigns, agreements))
     app.include_router(audience_doors(settings, runner, campaigns, agreements))
     app.include_router(clock_doors(runner, agreements))
     app.include_router(review_doors(settings, runner, campaigns, agreements))
@@ -89,4 +96,4 @@ def audits(settings: Settings, running: Running) -> AbstractAsyncContextManager[
     return auditing(Auditor(settings, ledger_of(settings, running)))
 
 
-SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger, likely_breaches, audits))
+SERVICE = Service(name="feedback", http=feedback_doors, background=(ledger, people, likely_breaches, audits))

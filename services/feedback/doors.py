@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from schemas.vocabulary import LeadStatus
 from services.feedback import lead_views, reports
 from services.feedback.attribution.crediting import Model
 from services.feedback.attribution.journeys import Dimension
+from services.feedback.audience_doors import Agreements, in_force
 from services.feedback.audit import audit
 from services.feedback.campaigns import Campaign, Campaigns
 from services.feedback.processes import living
@@ -33,13 +35,15 @@ OfCampaign = Annotated[
 ]
 
 
-def doors(settings: Settings, runner: ProjectionRunner, campaigns: Campaigns) -> APIRouter:
+def doors(
+    settings: Settings, runner: ProjectionRunner, campaigns: Campaigns, agreements: Agreements | None = None
+) -> APIRouter:
     """The routes under /v1."""
     router = APIRouter(prefix="/v1")
     _add_leads(router, runner)
     _add_status(router, settings, runner)
     _add_operation(router, settings, runner)
-    _add_campaigns(router, runner, campaigns)
+    _add_campaigns(router, runner, campaigns, agreements)
     return router
 
 
@@ -94,7 +98,9 @@ def _add_operation(router: APIRouter, settings: Settings, runner: ProjectionRunn
         return (await audit(runner, settings, deep=deep)).answer()
 
 
-def _add_campaigns(router: APIRouter, runner: ProjectionRunner, campaigns: Campaigns) -> None:
+def _add_campaigns(
+    router: APIRouter, runner: ProjectionRunner, campaigns: Campaigns, agreements: Agreements | None
+) -> None:
     @router.put("/campaigns/{campaign_id}", tags=["reports"], summary="Describe a campaign and what it cost")
     async def put_campaign(campaign_id: Annotated[str, Path(max_length=500)], campaign: Campaign) -> dict[str, Any]:
         try:
@@ -116,7 +122,8 @@ def _add_campaigns(router: APIRouter, runner: ProjectionRunner, campaigns: Campa
 
     @router.get("/reports/rejections", tags=["reports"], summary="Why leads are turned down, by reason and campaign")
     async def rejections(since: Since = None, until: Until = None, campaign: OfCampaign = None) -> dict[str, Any]:
-        return await windowed(reports.rejections, since, until, campaign)
+        agreement = in_force(agreements, datetime.now(UTC))
+        return await windowed(lambda c, window: reports.rejections(c, window, agreement), since, until, campaign)
 
     @router.get("/reports/attribution", tags=["reports"], summary="Which touches the won revenue is credited to")
     async def attributed(

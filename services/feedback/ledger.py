@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from schemas import topics
 from schemas.base import Event
-from schemas.events import alerting, console, desk, feedback, intake, runtime, scoring, sla
+from schemas.events import alerting, console, desk, feedback, intake, recycling, runtime, scoring, sla
 from schemas.history.upcasters import UPCASTERS
 from schemas.ids import EventId
 from schemas.lifecycle import ACTIONS, Effect, Life
 from schemas.topics import Topic
 from schemas.vocabulary import Source
 from schemas.wire import UndecodableRecord, encode
-from services.feedback import clocks, tables
+from services.feedback import clocks, passes, tables
 from services.feedback.dead_records import FEEDBACK, dead_letter
 from services.feedback.lead_row import COLUMNS, LeadRow
 from services.runtime.bulk import select_by, upsert
@@ -85,7 +85,7 @@ class Ledger:
     """The projection of feedback. It reads every topic, because what nobody can read is its to keep."""
 
     name = "ledger"
-    version = 2
+    version = 3
     topics: tuple[Topic, ...] = topics.TOPICS
     metadata = tables.METADATA
     choices: Mapping[str, Choice] = _CHOICES
@@ -224,6 +224,7 @@ class _Batch:
             self._update(clocks.CHANGE, clocks.change(event))
         elif isinstance(event, intake.LeadSubmitted):
             self._touched_by(row, event_id, row.at_ms, event.source, None)
+            self._allowed(row, event.consent)
             if event.source.cost is not None:
                 cost = event.source.cost
                 self._add(
@@ -238,10 +239,29 @@ class _Batch:
         elif isinstance(event, intake.EngagementObserved):
             happened_ms = int(event.occurred_at.timestamp() * 1000)  # a clock that is ahead cannot be right
             self._touched_by(row, event_id, min(happened_ms, row.at_ms), event.source, event.asset)
+        elif isinstance(event, intake.ConsentChanged):
+            self._allowed(row, {event.purpose: event.granted})
         elif isinstance(event, scoring.LeadDisqualified):
             self._rejected(row, event_id, "disqualified", str(event.rule), None)
+        elif isinstance(event, recycling.LeadGivenUp):
+            rep = str(before.rep) if before.held else None
+            self._rejected(row, event_id, str(event.given_up_as), str(event.reason), rep)
+        elif isinstance(event, feedback.RejectionContested):
+            self._add(tables.CONTESTS, passes.contested(event, event_id, row))
+        elif isinstance(event, desk.ContestDecided):
+            self._update(passes.DECIDE, passes.decided(event, row))
+        elif isinstance(event, intake.LeadErased):
+            self._update(passes.FORGET_CONSENTS, {"of_lead": row.lead_id})
         elif type(event) in ACTIONS:
             self._act(row, event, event_id, before)
+        if (passed := passes.passed(event, before, row)) is not None:
+            self._add(tables.CYCLES, passed)
+        elif row.cycle > 1 and row.memory.life.stage is not before.stage:
+            self._update(passes.STAGE, passes.stage(row))
+
+    def _allowed(self, row: LeadRow, consent: Mapping[Any, bool]) -> None:
+        for purpose, granted in consent.items():
+            self._add(tables.CONSENTS, {"lead_id": row.lead_id, "purpose": str(purpose), "granted": granted})
 
     def _touched_by(self, row: LeadRow, event_id: EventId, at_ms: int, source: Source, asset: str | None) -> None:
         self._add(
@@ -284,6 +304,8 @@ class _Batch:
                         "amount": f"{amount.amount:f}" if amount else None,
                         "currency": amount.currency if amount else None,
                         "undone": False,
+                        "life": row.memory.life.life,
+                        "cycle": row.cycle,
                     },
                 )
             case desk.ActionUndone():
@@ -379,6 +401,7 @@ class _Batch:
 _KEPT: dict[sa.Table, frozenset[str]] = {
     tables.ALERTS: frozenset({"kind", "lead_id"}),
     tables.LETTERS: frozenset({"closed"}),
+    tables.CYCLES: frozenset({"began_ms", "woken_by", "because"}),
 }
 """Columns that the first record of a row says and later ones do not."""
 

@@ -12,10 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schemas.agreement import Agreement
+from schemas.events.desk import ContestVerdict
 from schemas.vocabulary import LeadStatus, Money
 from services.feedback import tables
 from services.feedback.campaigns import Campaign
 
+_OVERTURNED = ContestVerdict.OVERTURNED.value
 NO_CAMPAIGN = "(none)"
 """Leads whose submissions named no campaign."""
 
@@ -69,25 +72,52 @@ def funnel(connection: sa.Connection, window: Window) -> dict[str, Any]:
     }
 
 
-def rejections(connection: sa.Connection, window: Window) -> dict[str, Any]:
-    """Why leads are turned down, by reason and campaign. What was undone does not count."""
-    table = tables.REJECTIONS.c
+def rejections(connection: sa.Connection, window: Window, agreement: Agreement | None = None) -> dict[str, Any]:
+    """Why leads are turned down, by reason and campaign. What was undone does not count; what a manager overturned is told
+    beside. agreement: says what each reason is about; about fit means a bad lead, about timing only not now."""
+    table, contest = tables.REJECTIONS.c, tables.CONTESTS.c
     rows = connection.execute(
-        sa.select(table.kind, table.reason, table.campaign, sa.func.count().label("n"))
+        sa.select(
+            table.kind, table.reason, table.campaign, sa.func.count().label("n"), sa.func.count(contest.contest_id).label("overturned")
+        )
+        .select_from(
+            tables.REJECTIONS.outerjoin(
+                tables.CONTESTS, sa.and_(contest.action_id == table.event_id, contest.verdict == _OVERTURNED)
+            )
+        )
         .where(table.undone.is_(sa.false()), *window.holds(table.at_ms, table.campaign))
         .group_by(table.kind, table.reason, table.campaign)
     ).all()
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    overturned: Counter[tuple[str, str]] = Counter()
+    about: Counter[str] = Counter()
     for row in rows:
         reasons[row.reason, row.kind][row.campaign or NO_CAMPAIGN] += row.n
+        overturned[row.reason, row.kind] += row.overturned
+        about[_about(agreement, row.reason) or "unsaid"] += row.n
     ordered = sorted(reasons.items(), key=lambda item: (-item[1].total(), item[0]))
     return {
         "total": sum(counter.total() for counter in reasons.values()),
+        "overturned": overturned.total(),
+        "by_about": dict(about.most_common()),
         "reasons": [
-            {"reason": reason, "kind": kind, "count": counter.total(), "campaigns": dict(counter.most_common())}
+            {
+                "reason": reason,
+                "kind": kind,
+                "about": _about(agreement, reason),
+                "count": counter.total(),
+                "overturned": overturned[reason, kind],
+                "campaigns": dict(counter.most_common()),
+            }
             for (reason, kind), counter in ordered
         ],
     }
+
+
+def _about(agreement: Agreement | None, reason: str) -> str | None:
+    """What a reason is about, if the agreement in force says so."""
+    terms = agreement.reason(reason) if agreement is not None else None
+    return terms.about.value if terms is not None and terms.about is not None else None
 
 
 def campaigns(connection: sa.Connection, known: Mapping[str, Campaign]) -> dict[str, Any]:

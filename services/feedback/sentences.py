@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from schemas.base import Event
-from schemas.events import desk, intake, recycling, routing, scoring, sla
+from schemas.events import desk, feedback, intake, recycling, routing, scoring, sla
 from schemas.vocabulary import Because, ByManager, ByRep, Money, Points, Reason
 
 _LONGEST = 600
@@ -139,6 +139,14 @@ _SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     desk.ActionUndone: lambda e: f"{_who(e.by)} took the last action back",
     desk.LeadWon: lambda e: f"{_who(e.by)} won it{_money(e.amount)}",
     desk.LeadLost: lambda e: f"{_who(e.by)} lost it{_given(e.reason)}",
+    desk.ContestDecided: lambda e: (
+        f"{_who(e.by)} {'let the rejection stand' if e.verdict is desk.ContestVerdict.UPHELD else 'overturned the rejection'}"
+        + (f": {e.because}" if e.because else "")
+    ),
+    feedback.RejectionContested: lambda e: (
+        f"{e.contested_by} contested the rejection{f' of {e.rep_id}' if e.rep_id else ''} for {e.reason}"
+        + (f": {e.because}" if e.because else "")
+    ),
     sla.ClockStarted: lambda e: f"the clock {e.clock} of {e.rep_id} runs until {_at(e.deadline_at)}: {e.because}",
     sla.ClockWarned: lambda e: f"the clock {e.clock} of {e.rep_id} warned at {e.share:.0%} of its time",
     sla.ClockBreached: _clock("was breached"),

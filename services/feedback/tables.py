@@ -136,7 +136,55 @@ WINS = _table(
     sa.Column("amount", sa.Text),
     sa.Column("currency", sa.Text),
     sa.Column("undone", sa.Boolean, nullable=False),
+    sa.Column("life", sa.Integer),
+    sa.Column("cycle", sa.Integer),
 )
+
+CYCLES = _table(
+    "cycles",
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("life", sa.Integer, primary_key=True),
+    sa.Column("cycle", sa.Integer, primary_key=True),
+    sa.Column("began_ms", sa.BigInteger, nullable=False),
+    sa.Column("woken_by", sa.Text),
+    sa.Column("because", sa.Text),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("campaign", sa.Text),
+    sa.Column("ended_ms", sa.BigInteger, index=True),
+    sa.Column("ended_as", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("stream", sa.Text, index=True),
+    sa.Column("buying_stage", sa.Text),
+    sa.Column("wakes_ms", sa.BigInteger),
+)
+"""Each pass through the loop of leads that have come back: what began it, how far it came, and what it ended in: recycled,
+retired or suppressed. A lead that never came back has none."""
+
+CONTESTS = _table(
+    "contests",
+    sa.Column("contest_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False, index=True),
+    sa.Column("action_id", sa.Text, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("rep_id", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("campaign", sa.Text),
+    sa.Column("contested_by", sa.Text, nullable=False),
+    sa.Column("because", sa.Text),
+    sa.Column("verdict", sa.Text),
+    sa.Column("decided_ms", sa.BigInteger),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_because", sa.Text),
+)
+"""Rejections that marketing contested, and what a manager decided; without a verdict it is open."""
+
+CONSENTS = _table(
+    "consents",
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("granted", sa.Boolean, nullable=False),
+)
+"""What each person allows or forbids, as last said."""
 
 TOUCHES = _table(
     "touches",

@@ -42,7 +42,7 @@ def attribution(connection: sa.Connection, window: Window, model: Model, by: Dim
 
 def journeys(connection: sa.Connection, window: Window) -> list[Journey]:
     """Those that were won in the window, and the open ones that began in it. The touch before a stage has that stage."""
-    survivor = _survivors(connection)
+    survivor = survivors(connection)
     people: dict[str, _Person] = defaultdict(_Person)
     _take_wins(connection, window, survivor, people)
     leads, touches = tables.LEADS.c, tables.TOUCHES.c
@@ -104,7 +104,7 @@ def _staged(person: _Person) -> list[Touch]:
     ]
 
 
-def _survivors(connection: sa.Connection) -> dict[str, str]:
+def survivors(connection: sa.Connection) -> dict[str, str]:
     """By merged lead: the one at the end of its chain of merges."""
     leads = tables.LEADS.c
     into = {

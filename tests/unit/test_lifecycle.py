@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import diagram
-from schemas.events import desk, intake, routing
+from schemas.events import desk, feedback, intake, routing
 from schemas.ids import EventId, LeadId, RepId, RequestId, SubmissionId, TeamId, digest, from_plain, to_plain
 from schemas.lifecycle import UNBORN, UNDO_DEPTH, Effect, Life, State, fold, owed
 from schemas.vocabulary import BySystem, LeadStatus, LifecycleStage, Reason, Slug
@@ -202,3 +202,64 @@ def test_a_win_makes_a_customer_and_undo_takes_it_back() -> None:
         lead_id=LEAD, assignment_id=RequestId("offer"), by=DESK, occurred_at=NOW, action_id=EventId("win")
     )
     assert after(won, undo, 21)[0].stage is LifecycleStage.LEAD
+
+
+# ------------------------------------------------------------------ contests
+
+
+def rejected() -> Life:
+    """A lead that ana has turned down; what she did can still be undone."""
+    held = Life(
+        state=State.ACCEPTED, life=1, cycle=1, start=1, epoch=3, offer=RequestId("r"), rep=RepId("ana"), team=TeamId("s"), last_action=4
+    )
+    return after(held, desk.LeadReturned(**by_ana(), reason=Reason("no_fit")), position=10, event_id="rejection")[0]
+
+
+def by_ana() -> dict[str, object]:
+    return {"lead_id": LEAD, "assignment_id": "r", "by": DESK, "occurred_at": NOW}
+
+
+def contest(position: int = 10, action: str = "rejection", cycle: int = 1) -> feedback.RejectionContested:
+    return feedback.RejectionContested.model_validate(
+        {
+            "lead_id": LEAD, "action_id": action, "position": position, "cycle": cycle, "returned": True, "rep_id": "ana",
+            "reason": "no_fit", "contested_by": "mira",
+        }
+    )  # fmt: skip
+
+
+def decided(verdict: desk.ContestVerdict, contest_id: str = "contest") -> desk.ContestDecided:
+    return desk.ContestDecided.model_validate(
+        {"lead_id": LEAD, "contest_id": contest_id, "verdict": verdict, "by": DESK, "occurred_at": NOW}
+    )
+
+
+def test_an_undone_rejection_takes_its_contest_with_it_and_an_open_contest_outlives_other_undos() -> None:
+    contested, _ = after(rejected(), contest(), event_id="contest")
+    assert contested.contest is not None
+    undone, effect = after(contested, desk.ActionUndone(**by_ana(), action_id=EventId("rejection")))
+    assert (effect, undone.state, undone.contest) == (Effect.EFFECT, State.ACCEPTED, None)
+    lost, _ = after(contested, desk.LeadLost(lead_id=LEAD, by=DESK, occurred_at=NOW), event_id="lost")
+    assert after(lost, desk.ActionUndone(**by_ana(), action_id=EventId("lost")))[0].contest == contested.contest
+
+
+def test_a_contest_that_was_decided_does_not_come_back_by_an_undo() -> None:
+    contested, _ = after(rejected(), contest(), event_id="contest")
+    lost, _ = after(contested, desk.LeadLost(lead_id=LEAD, by=DESK, occurred_at=NOW), event_id="lost")
+    closed, _ = after(lost, decided(desk.ContestVerdict.UPHELD))
+    again, _ = after(closed, desk.ActionUndone(**by_ana(), action_id=EventId("lost")))
+    assert again.contest is None
+    assert after(again, contest())[1] is Effect.VOID
+
+
+def test_a_contest_is_void_for_another_cycle_place_or_rejection_and_is_decided_once() -> None:
+    life = rejected()
+    for other in (contest(position=9), contest(cycle=2)):
+        assert after(life, other)[1] is Effect.VOID
+    contested, _ = after(life, contest(), event_id="contest")
+    assert after(contested, contest())[1] is Effect.REPEAT
+    assert after(contested, contest(action="another"))[1] is Effect.VOID
+    assert after(contested, decided(desk.ContestVerdict.OVERTURNED, "another"))[1] is Effect.VOID
+    back, effect = after(contested, decided(desk.ContestVerdict.OVERTURNED))
+    assert (effect, back.state, back.cycle, back.excluded) == (Effect.EFFECT, State.UNROUTED, 1, (RepId("ana"),))
+    assert after(back, decided(desk.ContestVerdict.OVERTURNED))[1] is Effect.VOID

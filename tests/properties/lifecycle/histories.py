@@ -29,6 +29,8 @@ RARE = {
     "ReassignmentOrdered": 0.3,
     "LeadSubmitted": 0.25,
     "ActionUndone": 2.0,
+    "RejectionContested": 1.0,
+    "ContestDecided": 1.5,
     "LeadAccepted": 1.5,
     "LeadRejected": 2.0,
     "TimerDue": 1.5,

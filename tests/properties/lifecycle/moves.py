@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from schemas.base import Event
-from schemas.events import desk, intake
+from schemas.events import desk, feedback, intake
 from schemas.ids import LeadId, PoolId, RepId, RequestId, RoleId, SubmissionId, TeamId, digest
 from schemas.vocabulary import ByManager, ByRep, BySystem, Reason, Slug
 
@@ -63,6 +63,20 @@ def _outcome(what: type[desk.LeadWon] | type[desk.LeadLost]) -> Callable[[World,
 
 def _lost(w: World, what: type[Event]) -> dict[str, Any]:
     return {"reason": "later" if sum(w.made.values()) % 2 else "never"} if what is desk.LeadLost else {}
+
+
+def _contest(w: World, move: Move) -> Event:
+    action, position, cycle, rep, returned = move.about
+    return feedback.RejectionContested(
+        lead_id=LeadId(move.key),
+        action_id=action,
+        position=position,
+        cycle=cycle,
+        returned=returned,
+        rep_id=rep,
+        reason=Reason("later"),
+        contested_by=Slug("marketing"),
+    )
 
 
 def _submitted(w: World, move: Move) -> Event:
@@ -129,6 +143,14 @@ EVENTS: dict[str, Callable[[World, Move], Event]] = {
         by=BySystem(system=Slug("desk")),
         occurred_at=w.clock,
         action_id=m.about[0],
+    ),
+    "RejectionContested": _contest,
+    "ContestDecided": lambda w, m: desk.ContestDecided(
+        lead_id=LeadId(m.key),
+        contest_id=m.about[0],
+        verdict=m.about[1],
+        by=ByManager(manager_id=RepId("boss")),
+        occurred_at=w.clock,
     ),
     "LeadSubmitted": _submitted,
     "LeadErased": lambda w, m: intake.LeadErased(lead_id=LeadId(m.key)),

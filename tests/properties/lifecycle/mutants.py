@@ -189,6 +189,18 @@ def _given_up_whatever_was_done(rule: Rule) -> Rule:
     return lambda life, e, at: rule(replace(life, last_action=-1), e, at)
 
 
+def _wakes_whatever_rests(rule: Rule) -> Rule:
+    """A contest that was lost by the rep brings the lead back whatever it rests for by now."""
+
+    def decided(life: Life, e: desk.ContestDecided, at: lifecycle.At) -> lifecycle.After:
+        contest = life.contest
+        if contest is not None:
+            life = replace(life, contest=replace(contest, cycle=life.cycle, ended=life.ended))
+        return rule(life, e, at)
+
+    return decided
+
+
 def _asks_anybody(state: Any, event: Event, context: Context, inner: Inner) -> Decision[Any]:
     """A team is asked for anybody of the pool."""
     decision = inner(state, event, context)
@@ -426,6 +438,12 @@ MUTANTS = (
         rules={recycling.LeadGivenUp: _given_up_whatever_was_done},
         moves=("LeadAccepted", "ContactAttempted", "TimerDue"),
         flavour="gives up",
+    ),
+    Mutant(
+        "a contest wakes whatever rests",
+        "I10",
+        rules={desk.ContestDecided: _wakes_whatever_rests},
+        moves=("LeadReturned", "RejectionContested", "ContestDecided", "CrmLost", "LeadSubmitted", "ActionUndone"),
     ),
     Mutant(
         "nobody remembers who is not to get a lead that comes back",

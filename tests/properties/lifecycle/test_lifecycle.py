@@ -71,7 +71,7 @@ def test_the_product_survives_the_histories_that_break(mutant: Mutant) -> None:
 EVERYTHING = (
     "LeadAccepted ContactAttempted LeadRejected LeadReturned LeadHandedOver LeadWon LeadLost ReassignmentOrdered "
     "LeadClaimed ActionUndone CrmWon CrmLost LeadErased LeadSuppressed LeadsMerged LeadsUnmerged LeadSubmitted "
-    "RepLeft RepJoined RepChanged RepAvailabilityChanged TimerDue agreement"
+    "RepLeft RepJoined RepChanged RepAvailabilityChanged TimerDue agreement RejectionContested ContestDecided"
 )
 
 
@@ -87,6 +87,8 @@ EVERYTHING = (
         (2, "TimerDue LeadAccepted RepAvailabilityChanged", "offers", ("ana",)),
         (2, "TimerDue LeadClaimed", "grabs", ("ana",)),
         (3, "TimerDue LeadClaimed LeadAccepted", "paths", ("ana", "bob")),
+        (3, "LeadReturned RejectionContested ContestDecided", "push", ("ana",)),
+        (2, "TimerDue ContactAttempted", "gives up", ("ana", "bob")),
     ],
 )
 def test_every_interleaving_of_a_small_world_keeps_every_invariant(

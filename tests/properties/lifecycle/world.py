@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas import topics
 from schemas.base import Event
-from schemas.events import desk, intake, recycling, routing, runtime, scoring, sla
+from schemas.events import desk, feedback, intake, recycling, routing, runtime, scoring, sla
 from schemas.ids import EventId, LeadId, ProcessorName, RepId, RequestId
 from schemas.lifecycle import ACTIONS, UNBORN, Effect, Life, State
 from schemas.topics import LEADS, TEAMS
@@ -103,6 +103,10 @@ class World:
         self.assignments: dict[str, list[tuple[RequestId, RepId]]] = {k: [] for k in self.leads}
         self.requests: dict[str, list[RequestId]] = {k: [] for k in self.leads}
         self.actions: dict[str, list[EventId]] = {k: [] for k in self.leads}
+        self.turned_down: dict[str, list[tuple[EventId, int, int, RepId | None, bool]]] = {k: [] for k in self.leads}
+        """Rejections that were in effect once: id, position, cycle, who, and whether the lead came back by it."""
+        self.contests: dict[str, list[EventId]] = {k: [] for k in self.leads}
+        self.decided: set[EventId] = set()
         self.deadlines: dict[str, list[tuple[ProcessorName, datetime]]] = {k: [] for k in self.logs}
         # what must come to something
         self.answered_202: set[EventId] = set()
@@ -275,6 +279,8 @@ class World:
                 self.rejections[key][event_id] = (before.life, before.cycle, before.rep)
             if isinstance(event, desk.ActionUndone):
                 self.rejections[key].pop(event.action_id, None)
+        if effect is Effect.EFFECT:
+            self._watch_contests(key, entry, before, after)
         if after.state is State.OPEN and after.offer is not None and after.offer not in self.requests[key]:
             self.requests[key].append(after.offer)
         if after.held and after.offer and after.rep and (after.offer, after.rep) not in self.assignments[key]:
@@ -282,6 +288,29 @@ class World:
         self._watch_assignment(before, after)
         if effect is Effect.EFFECT:
             self._watch_effect(key, event, before, after)
+
+    def _watch_contests(self, key: str, entry: Entry, before: Life, after: Life) -> None:
+        event, position, event_id = entry.event, entry.record.offset, entry.envelope.event_id
+        if isinstance(event, desk.LeadRejected | desk.LeadReturned):
+            returned = isinstance(event, desk.LeadReturned)
+            self.turned_down[key].append((event_id, position, before.cycle, before.rep, returned))
+        elif isinstance(event, feedback.RejectionContested):
+            self.contests[key].append(event_id)
+            undone = [e.event.action_id for e in self.logs[key].entries if isinstance(e.event, desk.ActionUndone) and e.effect is Effect.EFFECT]
+            if event.action_id in undone:
+                raise Bad("I10 a rejection is contested that was taken back")
+        elif isinstance(event, desk.ContestDecided):
+            if event.contest_id in self.decided:
+                raise Bad("I10 a contest was decided twice")
+            self.decided.add(event.contest_id)
+            if after.state is not before.state and (before.ended != self._contested_at(key, event.contest_id) or after.held):
+                raise Bad("I10 a contest moved a lead that does not rest because of the rejection")
+
+    def _contested_at(self, key: str, contest: EventId) -> int:
+        """Where the rejection stands that a contest is about."""
+        [event] = [e.event for e in self.logs[key].entries if e.envelope.event_id == contest and e.effect is Effect.EFFECT]
+        assert isinstance(event, feedback.RejectionContested)
+        return event.position
 
     def _watch_assignment(self, before: Life, after: Life) -> None:
         if after.held is not (after.rep is not None) or (after.offer is None) is (
@@ -411,6 +440,8 @@ class World:
                 out += [Move(k, "ReassignmentOrdered", (offer, to)) for to in orders]
                 out += [Move(TEAM_S, "LeadClaimed", (offer, k, rep)) for rep in REPS[TEAM_S]]
             out += [Move(k, "ActionUndone", (action,)) for action in self.actions[k]]
+            out += [Move(k, "RejectionContested", about) for about in self.turned_down[k]]
+            out += [Move(k, "ContestDecided", (c, v)) for c in self.contests[k] for v in desk.ContestVerdict]
             if self.logs[k].entries:
                 out += [Move(k, what) for what in ("CrmWon", "CrmLost", "LeadErased", "LeadSuppressed", "LeadsMerged")]
                 if any(s.state is State.MERGED for s in self.lives[k]):
