@@ -18,7 +18,7 @@ from schemas.vocabulary import LeadStatus, Money
 from services.feedback import tables
 from services.feedback.campaigns import Campaign
 
-_OVERTURNED = ContestVerdict.OVERTURNED.value
+OVERTURNED = ContestVerdict.OVERTURNED.value
 NO_CAMPAIGN = "(none)"
 """Leads whose submissions named no campaign."""
 
@@ -82,7 +82,7 @@ def rejections(connection: sa.Connection, window: Window, agreement: Agreement |
         )
         .select_from(
             tables.REJECTIONS.outerjoin(
-                tables.CONTESTS, sa.and_(contest.action_id == table.event_id, contest.verdict == _OVERTURNED)
+                tables.CONTESTS, sa.and_(contest.action_id == table.event_id, contest.verdict == OVERTURNED)
             )
         )
         .where(table.undone.is_(sa.false()), *window.holds(table.at_ms, table.campaign))

@@ -23,7 +23,7 @@ from services.feedback.campaigns import Campaign
 from services.feedback.clocks import BREACHED, KEPT
 from services.feedback.promises import Amounts, amounts_of
 from services.feedback.reach import reach
-from services.feedback.reports import NO_CAMPAIGN, Window
+from services.feedback.reports import NO_CAMPAIGN, OVERTURNED, Window
 from services.feedback.sla_report import quantile
 from services.runtime.http import Problem
 
@@ -148,11 +148,13 @@ def _won(connection: sa.Connection, window: Window) -> tuple[dict[str, Decimal],
 def _reasons(
     connection: sa.Connection, window: Window, agreement: Agreement | None, rows: Sequence[Any]
 ) -> tuple[list[dict[str, Any]], int]:
-    """Why leads were turned down, in the agreement's words; and how many qualified leads sales turned down unaccepted."""
+    """Why leads were turned down, in the agreement's words, without what a manager overturned; and how many qualified leads
+    sales turned down unaccepted."""
     table = tables.REJECTIONS.c
+    overturned = sa.select(tables.CONTESTS.c.action_id).where(tables.CONTESTS.c.verdict == OVERTURNED)
     found = connection.execute(
         sa.select(table.lead_id, table.kind, table.reason).where(
-            table.undone.is_(sa.false()), *window.holds(table.at_ms, table.campaign)
+            table.undone.is_(sa.false()), table.event_id.not_in(overturned), *window.holds(table.at_ms, table.campaign)
         )
     ).all()
     counted = Counter((row.kind, row.reason) for row in found)

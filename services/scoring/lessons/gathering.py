@@ -21,7 +21,7 @@ from schemas.events.scoring import LeadQualified, LeadScored
 from schemas.ids import from_plain, to_plain
 from schemas.learning.cells import Value
 from schemas.learning.traits import reader_of, traits_of
-from schemas.lifecycle import LIFE_EVENTS, Effect, Life, State
+from schemas.lifecycle import LIFE_EVENTS, RESTS, Effect, Life, State
 from schemas.topics import LEADS as LEADS_LOG
 from services.runtime.following import Choice
 from services.runtime.lead_log import LeadMemory, read_lead
@@ -131,9 +131,14 @@ def _lesson(
         change = changes.get(after.lesson, _Change(lead))
         if won is not None and after.lesson == f"{lead}/{before.memory.life.life}/{before.memory.life.cycle}":
             changes[after.lesson] = replace(change, outcome=(won, after.memory.now_ms), undone=False)
-        elif isinstance(event, ActionUndone):
+        elif isinstance(event, ActionUndone) or _overturned(before.memory.life, life):
             changes[after.lesson] = replace(change, outcome=None, undone=True)
     return after
+
+
+def _overturned(before: Life, after: Life) -> bool:
+    """Whether a manager has taken back what turned the lead down: it goes on from its rest, in the same cycle."""
+    return before.state in RESTS and after.state is State.UNROUTED and before.cycle == after.cycle
 
 
 def _scores(event: Event, effect: Effect, life: Life) -> bool:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from schemas.agreement import Agreement
 from schemas.base import Event
-from schemas.events.desk import ActionUndone, LeadLost, LeadRejected, LeadReturned, LeadWon
+from schemas.events.desk import ActionUndone, ContestDecided, LeadLost, LeadRejected, LeadReturned, LeadWon
+from schemas.events.feedback import RejectionContested
 from schemas.events.intake import LeadErased
 from schemas.ids import EventId
 from schemas.topics import LEADS as LEADS_LOG
@@ -189,6 +190,23 @@ def test_what_is_undone_before_it_has_settled_is_not_learned(room: Classroom) ->
 
     assert [(lesson.scored, lesson.won, lesson.learned) for lesson in room.lessons()] == [(True, None, False)]
     assert room.study().outcomes == 0
+
+
+def test_a_rejection_that_a_manager_overturns_teaches_nothing(room: Classroom) -> None:
+    _assigned(room)
+    room.hears(room.lead.act(LeadReturned, reason="bad_data"))
+    rejection, position = EventId(f"e{len(room.log) - 1}"), room.lead.position
+    who = {"lead_id": LEAD, "contested_by": "mira", "rep_id": "anna", "reason": "bad_data"}
+    contest = {**who, "action_id": rejection, "position": position, "cycle": 1, "returned": True}
+    room.hears(RejectionContested.model_validate(contest))
+    manager = {"kind": "manager", "manager_id": "max"}
+    verdict = {"contest_id": f"e{len(room.log) - 1}", "verdict": "overturned", "by": manager, "occurred_at": room.lead.now}
+    room.gather()
+    assert [lesson.won for lesson in room.lessons()] == [False]
+    room.hears(ContestDecided.model_validate({"lead_id": LEAD, **verdict}))
+    room.gather()
+
+    assert [lesson.won for lesson in room.lessons()] == [None]
 
 
 def test_an_erased_lead_leaves_no_lesson(room: Classroom) -> None:
