@@ -131,6 +131,12 @@ def _reasons(content: Content) -> Iterator[str]:
         yield f"{'' if candidate['taken'] else 'not '}{candidate['rep_id']}: {candidate['because']}"
     if content.get("wakes_on"):
         yield f"wakes earlier on {', '.join(content['wakes_on'])}"
+    for many in content.get("wakes_on_many") or ():
+        yield f"wakes earlier on {many['at_least']} times {many['engagement']}"
+    if content.get("wakes_from_score"):
+        yield f"wakes earlier from a score of {_points(content['wakes_from_score'])}"
+    if content.get("wakes_on_campaigns"):
+        yield f"wakes earlier on the campaign {', '.join(content['wakes_on_campaigns'])}"
 
 
 def _standing(now: Content) -> str:

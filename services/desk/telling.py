@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Event
-from schemas.events import desk, intake, recycling, routing, scoring, sla
+from schemas.events import desk, feedback, intake, recycling, routing, scoring, sla
 from schemas.lifecycle import Effect, Life
 from schemas.vocabulary import Actor, ByManager, ByRep
 
@@ -61,6 +61,8 @@ def end_of_assignment(event: Event) -> str:
             return "the action that had opened it was undone"
         case routing.AssignmentWithdrawn():
             return f"it was withdrawn ({event.because})"
+        case recycling.LeadGivenUp():
+            return f"it was given up ({event.because})"
         case intake.LeadErased():
             return "the person asked to be forgotten"
         case intake.LeadSuppressed():
@@ -70,7 +72,7 @@ def end_of_assignment(event: Event) -> str:
     return "it ended"
 
 
-_TAKEN_AWAY = (routing.AssignmentWithdrawn, desk.ReassignmentOrdered)
+_TAKEN_AWAY = (routing.AssignmentWithdrawn, desk.ReassignmentOrdered, recycling.LeadGivenUp)
 
 
 def notices(event: Event, effect: Effect, before: Life, after: Life, refused: str | None = None) -> list[Notice]:
@@ -136,7 +138,10 @@ _STORY: Mapping[Any, Callable[[Any], str]] = {
     desk.ActionUndone: lambda e: f"{who(e.by)} undid the last action",
     recycling.LeadRecycled: lambda e: f"went back to marketing: {e.because}",
     recycling.LeadReactivated: lambda e: f"came back for cycle {e.cycle}: {e.because}",
-    recycling.LeadRetired: lambda e: f"retired: {e.because}",
+    recycling.LeadRetired: lambda e: f"{'suppressed' if e.suppressed else 'retired'}: {e.because}",
+    recycling.LeadGivenUp: lambda e: f"given up: {e.because}",
+    feedback.RejectionContested: lambda e: f"marketing contested the rejection ({words(e.reason)})",
+    desk.ContestDecided: lambda e: f"{who(e.by)} decided about it: {e.verdict.value}",
 } | dict.fromkeys(
     (
         desk.LeadRejected,
