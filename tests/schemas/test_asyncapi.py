@@ -79,7 +79,7 @@ def test_operations_say_who_sends_and_who_receives() -> None:
     assert events("slaSendsLeads") >= {"ClockStarted", "ClockBreached"}
     assert "ClockBreached" in events("routingReceivesLeads")
     assert "ClockStarted" not in events("routingReceivesLeads")
-    assert events("feedbackSendsLeads") == {"BreachForeseen"}, "feedback tells where leads are; it moves none"
+    assert events("feedbackSendsLeads") == {"BreachForeseen", "RejectionContested"}
     assert {o["action"] for o in operations.values()} == {"send", "receive"}
 
 

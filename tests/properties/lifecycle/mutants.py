@@ -413,7 +413,7 @@ MUTANTS = (
     ),
     Mutant(
         "anybody may claim what is offered to the team",
-        "I5",
+        "I",
         {TEAM: _claim_any},
         moves=("LeadClaimed", "LeadRejected", "TimerDue"),
         flavour="paths",
