@@ -447,7 +447,14 @@ async def test_reports_count_what_is_in_effect_and_not_what_was_undone(house: Ho
 
     rejections = await house.get("/v1/reports/rejections")
     assert rejections["reasons"] == [
-        {"reason": "no_budget", "kind": "rejected", "count": 1, "campaigns": {"spring": 1}}
+        {
+            "reason": "no_budget",
+            "kind": "rejected",
+            "about": None,  # no agreement is known here
+            "count": 1,
+            "overturned": 0,
+            "campaigns": {"spring": 1},
+        }
     ]
     funnel = await house.get("/v1/reports/funnel")
     assert [(s["stage"], s["leads"]) for s in funnel["stages"]] == [
