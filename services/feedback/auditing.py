@@ -7,8 +7,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 import structlog
@@ -26,20 +24,12 @@ _AGAIN_AFTER_SECONDS = 60.0
 _NAMED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """An audit, and when it ended."""
-
-    at: datetime
-    found: Audit
-
-
 class Auditor:
-    """Audits as long as it runs; what it found last is there for doors and metrics."""
+    """Audits as long as it runs; what it found last is in the metrics and in `last`."""
 
     def __init__(self, settings: Settings, runner: ProjectionRunner) -> None:
         self._settings, self._runner = settings, runner
-        self.last: Audited | None = None
+        self.last: Audit | None = None
         self.looked = asyncio.Event()
         """Set once an audit has ended."""
 
@@ -59,10 +49,9 @@ class Auditor:
                 log.exception("audit_failed")
                 rest = every
 
-    async def look(self) -> Audited:
+    async def look(self) -> None:
         """Audit now, remember it, and tell. Raises what `audit` raises."""
-        found = await audit(self._runner, self._settings)
-        self.last = Audited(datetime.now(UTC), found)
+        self.last = found = await audit(self._runner, self._settings)
         AUDIT_FOUND.labels("unaccounted").set(len(found.unaccounted))
         AUDIT_FOUND.labels("double_assigned").set(len(found.double_assigned))
         AUDIT_FOUND.labels("dead_letters").set(found.dead_lettered)
@@ -73,7 +62,6 @@ class Auditor:
         else:
             named = {lead.lead_id: lead.because for lead in found.unaccounted[:_NAMED]}
             log.error("audit_found", audit=found.sentence, unaccounted=named, two_owners=found.double_assigned[:_NAMED])
-        return self.last
 
 
 @asynccontextmanager

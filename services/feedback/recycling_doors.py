@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 
+from schemas.agreement import Agreement
 from services.feedback import nurture
 from services.feedback.audience_doors import Agreements, in_force
 from services.feedback.doors import LeadIdText, OfCampaign
@@ -23,6 +25,9 @@ from services.runtime.projection import ProjectionRunner
 Format = Annotated[Literal["json", "csv"], Query(alias="format", description="csv: a file for a spreadsheet or a tool")]
 Ended = Annotated[datetime | None, Query(alias="from", description="from this instant on (with its time zone)")]
 Before = Annotated[datetime | None, Query(alias="to", description="before this instant")]
+_Report = Callable[[sa.Connection, Agreement | None, Window], dict[str, Any]]
+_Reported = Callable[[_Report, datetime | None, datetime | None, str | None], Awaitable[dict[str, Any]]]
+"""A report of a window, under the agreement that is in force now."""
 _BY_REASON = (
     "reason", "title", "about", "cycle", "streams", "rested", "retired", "suppressed", "came_back", "mean_days_of_rest",
     "qualified", "accepted", "opportunities", "won", "won_share",
@@ -37,13 +42,18 @@ def recycling_doors(
 ) -> APIRouter:
     """The routes under /v1. people: whose addresses audiences hold; without it they hold ids alone."""
     router = APIRouter(prefix="/v1")
-    _add_lineage(router, runner, agreements)
-    _add_reversals(router, runner, agreements)
+
+    async def reported(report: _Report, since: datetime | None, until: datetime | None, campaign: str | None) -> dict[str, Any]:
+        window, agreement = window_of(since, until, campaign), in_force(agreements, datetime.now(UTC))
+        return await runner.read(lambda connection: report(connection, agreement, window))
+
+    _add_lineage(router, runner, reported)
+    _add_reversals(router, runner, reported)
     _add_streams(router, runner, people)
     return router
 
 
-def _add_lineage(router: APIRouter, runner: ProjectionRunner, agreements: Agreements | None) -> None:
+def _add_lineage(router: APIRouter, runner: ProjectionRunner, reported: _Reported) -> None:
     @router.get("/leads/{lead_id}/cycles", tags=["leads"], summary="Every pass of a lead, with the first touch of each")
     async def of_lead(lead_id: LeadIdText) -> dict[str, Any]:
         return await runner.read(lambda connection: cycles(connection, lead_id))
@@ -53,13 +63,11 @@ def _add_lineage(router: APIRouter, runner: ProjectionRunner, agreements: Agreem
         since: Ended = None, until: Before = None, campaign: OfCampaign = None, shape: Format = "json"
     ) -> Response:
         """`by_reason`: leads that went to rest in the window; `wins`: what was won in it in later cycles. csv: `by_reason`."""
-        window = window_of(since, until, campaign)
-        agreement = in_force(agreements, datetime.now(UTC))
-        found = await runner.read(lambda connection: recycling(connection, agreement, window))
+        found = await reported(recycling, since, until, campaign)
         return as_csv("recycling", _BY_REASON, found["by_reason"]) if shape == "csv" else JSONResponse(found)
 
 
-def _add_reversals(router: APIRouter, runner: ProjectionRunner, agreements: Agreements | None) -> None:
+def _add_reversals(router: APIRouter, runner: ProjectionRunner, reported: _Reported) -> None:
     @router.get("/contests", tags=["contests"], summary="Rejections that marketing contests")
     async def listed(state: Annotated[Literal["open", "all"], Query()] = "open") -> dict[str, Any]:
         found = await runner.read(lambda connection: contests(connection, only_open=state == "open"))
@@ -69,9 +77,7 @@ def _add_reversals(router: APIRouter, runner: ProjectionRunner, agreements: Agre
     async def report(
         since: Ended = None, until: Before = None, campaign: OfCampaign = None, shape: Format = "json"
     ) -> Response:
-        window = window_of(since, until, campaign)
-        agreement = in_force(agreements, datetime.now(UTC))
-        found = await runner.read(lambda connection: reversals(connection, agreement, window))
+        found = await reported(reversals, since, until, campaign)
         return as_csv("reversals", _BY_REP, found["reps"]) if shape == "csv" else JSONResponse(found)
 
 

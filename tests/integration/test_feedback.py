@@ -323,7 +323,7 @@ async def test_the_audit_finds_a_row_that_is_not_what_the_log_says(house: House)
     async with auditing(auditor), asyncio.timeout(20):
         await auditor.looked.wait()
     assert auditor.last is not None
-    assert {u.lead_id for u in auditor.last.found.unaccounted} == {story.lead, other.lead}
+    assert {u.lead_id for u in auditor.last.unaccounted} == {story.lead, other.lead}
     assert REGISTRY.get_sample_value("leadloop_audit_found", {"what": "unaccounted"}) == 2
     audit = await house.get("/v1/audit", deep=True)
     assert audit["unaccounted"] == 2
